@@ -1,0 +1,147 @@
+/**
+ * Bytes to numbers and back.
+ *
+ * Formats describe their on-disk structures as field tables (`fields`), one line a field, so that a header is read,
+ * written and documented by the same table. A 64-bit field is a JavaScript number when it is a size or an offset: it
+ * goes through one checked reader, and a value above 2^53-1 is `corrupt`. Bit masks of 64 bits are `bigint`.
+ */
+import { corrupt } from './errors.js';
+
+/** `u64` is a checked number (0 to 2^53-1); `bits64` a bigint; `{bytes}` a copy of raw bytes. */
+export type FieldType = 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'bits64' | { readonly bytes: number };
+
+/** Byte offset within the structure, and type. */
+export type Field = readonly [offset: number, type: FieldType];
+
+type ValueOf<T extends FieldType> = T extends { bytes: number } ? Uint8Array : T extends 'bits64' ? bigint : number;
+
+/** What a field table reads and writes: one property a field. */
+export type Values<F extends Record<string, Field>> = { -readonly [K in keyof F]: ValueOf<F[K][1]> };
+
+/** An on-disk structure described field by field. */
+export interface FieldTable<F extends Record<string, Field>> {
+  /** Bytes from the start of the structure to the end of its last field. */
+  readonly size: number;
+  readonly fields: F;
+  /** Reads every field; `bytes` must hold `base + size` bytes. Throws `corrupt` for a `u64` above 2^53-1. */
+  read(bytes: Uint8Array, base?: number): Values<F>;
+  /** Writes the given fields and leaves the other bytes alone. */
+  write(bytes: Uint8Array, values: Partial<Values<F>>, base?: number): void;
+}
+
+const TYPE_SIZE = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, bits64: 8 } as const;
+
+function fieldSize(type: FieldType): number {
+  return typeof type === 'string' ? TYPE_SIZE[type] : type.bytes;
+}
+
+/** A `DataView` over exactly the same bytes. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Reads a 64-bit unsigned integer; above 2^53-1 throws `corrupt`, naming `what`. */
+export function readU64(view: DataView, offset: number, littleEndian: boolean, what = 'value'): number {
+  const first = view.getUint32(offset, littleEndian);
+  const second = view.getUint32(offset + 4, littleEndian);
+  const high = littleEndian ? second : first;
+  if (high > 0x1fffff) throw corrupt(`${what} is too large`);
+  return high * 0x1_0000_0000 + (littleEndian ? first : second);
+}
+
+/** Writes a safe integer as a 64-bit unsigned field. */
+export function writeU64(view: DataView, offset: number, value: number, littleEndian: boolean): void {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a u64 in the safe range: ${value}`);
+  const high = Math.floor(value / 0x1_0000_0000);
+  const low = value >>> 0;
+  view.setUint32(offset, littleEndian ? low : high, littleEndian);
+  view.setUint32(offset + 4, littleEndian ? high : low, littleEndian);
+}
+
+function readField(view: DataView, at: number, type: FieldType, little: boolean, what: string): unknown {
+  if (typeof type === 'object') return new Uint8Array(view.buffer, view.byteOffset + at, type.bytes).slice();
+  switch (type) {
+    case 'u8':
+      return view.getUint8(at);
+    case 'u16':
+      return view.getUint16(at, little);
+    case 'u32':
+      return view.getUint32(at, little);
+    case 'i32':
+      return view.getInt32(at, little);
+    case 'u64':
+      return readU64(view, at, little, what);
+    case 'bits64':
+      return view.getBigUint64(at, little);
+  }
+}
+
+function writeField(view: DataView, at: number, type: FieldType, little: boolean, value: unknown): void {
+  if (typeof type === 'object') {
+    const target = new Uint8Array(view.buffer, view.byteOffset + at, type.bytes);
+    target.fill(0);
+    target.set((value as Uint8Array).subarray(0, type.bytes));
+    return;
+  }
+  switch (type) {
+    case 'u8':
+      return view.setUint8(at, value as number);
+    case 'u16':
+      return view.setUint16(at, value as number, little);
+    case 'u32':
+      return view.setUint32(at, value as number, little);
+    case 'i32':
+      return view.setInt32(at, value as number, little);
+    case 'u64':
+      return writeU64(view, at, value as number, little);
+    case 'bits64':
+      return view.setBigUint64(at, value as bigint, little);
+  }
+}
+
+/** Describes a structure: `fields('big', { magic: [0, 'u32'], version: [4, 'u32'] })`. */
+export function fields<const F extends Record<string, Field>>(order: 'big' | 'little', table: F): FieldTable<F> {
+  const little = order === 'little';
+  const rows = Object.entries(table);
+  const size = Math.max(...rows.map(([, [offset, type]]) => offset + fieldSize(type)));
+  return {
+    size,
+    fields: table,
+    read(bytes, base = 0) {
+      const view = viewOf(bytes);
+      const values: Record<string, unknown> = {};
+      for (const [name, [offset, type]] of rows) values[name] = readField(view, base + offset, type, little, name);
+      return values as Values<F>;
+    },
+    write(bytes, values, base = 0) {
+      const view = viewOf(bytes);
+      for (const [name, [offset, type]] of rows) {
+        const value = (values as Record<string, unknown>)[name];
+        if (value !== undefined) writeField(view, base + offset, type, little, value);
+      }
+    },
+  };
+}
+
+/** `value` rounded up to a multiple of `unit`; any positive integers. */
+export function roundUp(value: number, unit: number): number {
+  const rest = value % unit;
+  return rest === 0 ? value : value + unit - rest;
+}
+
+/** `value` rounded down to a multiple of `unit`; any positive integers. */
+export function roundDown(value: number, unit: number): number {
+  return value - (value % unit);
+}
+
+export function isPowerOfTwo(value: number): boolean {
+  return value > 0 && Number.isInteger(Math.log2(value));
+}
+
+const utf8 = new TextDecoder();
+
+/** Text up to the first NUL or the end; invalid UTF-8 becomes U+FFFD. */
+export function cString(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return utf8.decode(end < 0 ? bytes : bytes.slice(0, end));
+}

@@ -1,0 +1,64 @@
+/**
+ * Drivers: one per format, values in the table of `formats/index.ts`.
+ *
+ * A driver has only the methods that its format supports; an absent method *is* the statement "not supported".
+ */
+import type { Kernels } from '../kernels/kernels.js';
+import type { ByteSource, ByteStore } from '../storage/storage.js';
+import type { EditableImage, Image, ImageWriter } from './image.js';
+import type { OptionTable, OptionValues } from './options.js';
+
+/** What a driver needs of the world besides the storage itself. */
+export interface DriverContext {
+  readonly kernels: Kernels;
+  /**
+   * Opens a file that the image names (data file, extent). It applies the policy of law 5: throws `external` unless
+   * the file lies at or below the directory of the image that the user named, or the user allowed more.
+   */
+  openReference(name: string, mode: 'read' | 'write' | 'create'): Promise<ByteStore>;
+  /** Runtime options of the format (`-f`'s or `--image-opts`' `lazy-refcounts`, `offset`, `size`, …). */
+  readonly runtimeOptions?: OptionValues;
+}
+
+export interface CreateRequest {
+  /** Guest disk in bytes. */
+  size: number;
+  /** Values by the names of the driver's `createOptions`, defaults not filled in. */
+  options: OptionValues;
+  /** `backing_file` and `backing_fmt`, resolved by the caller; `size` bytes of its guest disk if it could be opened. */
+  backing?: { name: string; format: string; size: number | null };
+  /** Units are to be compressed: the writer's `encoding` is not null. */
+  compress: boolean;
+  /** Flush at `finish`. */
+  flush: boolean;
+}
+
+export interface EditRequest {
+  compress: boolean;
+  flush: boolean;
+}
+
+/** What a prober may look at. `head` and `tail` hold up to 64 KiB of the storage's beginning and end. */
+export interface ProbeInput {
+  head: Uint8Array;
+  tail: Uint8Array;
+  size: number;
+  fileName: string;
+}
+
+export interface ImageDriver {
+  /** The name that `-f` and `-O` take. */
+  readonly name: string;
+  readonly createOptions: OptionTable;
+  /** The format can compress units (`-c`). */
+  readonly compresses: boolean;
+  /** The format can have a backing file. */
+  readonly backing: boolean;
+  /** 0: no; 100: surely; as `qemu-img` scores. */
+  probe(input: ProbeInput): number;
+  open?(source: ByteSource, context: DriverContext): Promise<Image>;
+  /** Makes an empty image in `target` (empty itself) and returns the writer that fills it. */
+  create?(target: ByteStore, request: CreateRequest, context: DriverContext): Promise<ImageWriter>;
+  /** Opens an existing image for writing. */
+  edit?(store: ByteStore, request: EditRequest, context: DriverContext): Promise<EditableImage>;
+}

@@ -1,0 +1,135 @@
+/**
+ * Images: what a format makes of a storage.
+ *
+ * An `Image` is a disk that can be read; an `ImageWriter` a disk that can be written front to back; an `EditableImage`
+ * both, in any order. Offsets and lengths are guest bytes unless a name says `host`.
+ */
+import type { ImageError } from '../errors.js';
+import type { Piece, UnitEncoding } from '../kernels/kernels.js';
+import type { MaybePromise } from '../maybe.js';
+
+/**
+ * What is known of a stretch of the guest's disk without reading it.
+ *
+ * | kind | content | backing file |
+ * |---|---|---|
+ * | data | must be read | hidden |
+ * | zero | zeros | hidden |
+ * | unallocated | the backing file's, zeros where there is none | shows through |
+ */
+export interface Extent {
+  start: number;
+  length: number;
+  kind: 'data' | 'zero' | 'unallocated';
+  compressed: boolean;
+  /** Where the bytes are in the storage, if they lie there plain and contiguous; also for allocated zero clusters. */
+  hostOffset: number | null;
+  /** 0: this image; 1: its backing file; and so on. */
+  depth: number;
+}
+
+/** A reference to a backing file, as the header has it. */
+export interface BackingReference {
+  name: string;
+  /** null: to be probed. */
+  format: string | null;
+}
+
+export interface SnapshotInfo {
+  id: string;
+  name: string;
+  /** Guest size in bytes at the time of the snapshot. */
+  size: number;
+  vmStateSize: number;
+  /** Seconds and nanoseconds since 1970. */
+  date: { seconds: number; nanoseconds: number };
+  /** Guest run time in nanoseconds. */
+  vmClock: bigint;
+  /** Guest instruction count, null where not recorded. */
+  icount: bigint | null;
+}
+
+/** JSON as `info --output=json` prints it. */
+export type Json = string | number | bigint | boolean | null | Json[] | { [key: string]: Json };
+
+/** What `info` tells beyond the contract below. */
+export interface ImageDetails {
+  /** Only formats with clusters, grains or blocks. */
+  clusterSize?: number;
+  encrypted?: boolean;
+  dirty?: boolean;
+  /** `format-specific` of `qemu-img info --output=json`: its `data`; keys in `qemu-img`'s order. */
+  formatSpecific?: { type: string; data: { [key: string]: Json } };
+}
+
+export interface Image {
+  readonly format: string;
+  /** Guest disk in bytes. */
+  readonly size: number;
+  /** Unit of allocation in bytes; 1 for raw. */
+  readonly clusterSize: number;
+  readonly backing: BackingReference | null;
+  readonly snapshots: readonly SnapshotInfo[];
+  /** Why `read` would throw (encrypted, unknown compression); `info` works all the same. */
+  readonly unreadable: ImageError | null;
+  /**
+   * Status of [start, start + length). The answer tiles a non-empty *prefix* of the range: ascending, contiguous,
+   * neighbours of the same status merged, clipped to the range; ask again for the rest. Costs metadata reads only.
+   */
+  extents(start: number, length: number): MaybePromise<Extent[]>;
+  /** Fills all of `into`; the range must lie within `size`. Unallocated reads as zeros. */
+  read(offset: number, into: Uint8Array): MaybePromise<void>;
+  details(): ImageDetails;
+  /** The disk as it was at a snapshot. Absent: the format has none. Throws `not-found`. */
+  snapshot?(idOrName: string): Promise<Image>;
+  close(): Promise<void>;
+}
+
+/** A write that has its place and waits for its turn; call it once. */
+export type PendingWrite = () => MaybePromise<void>;
+
+/** One run of guest bytes, prepared: scanned and, if asked for, compressed. */
+export interface PreparedRun {
+  offset: number;
+  length: number;
+  /** Tile the run, ascending. 'packed' pieces appear only if the writer has an `encoding`. */
+  pieces: Piece[];
+}
+
+/**
+ * The target of a conversion.
+ *
+ * *Placing* decides where bytes go and only changes tables; *writing* moves the bytes. `place` is called for one run at
+ * a time, in ascending order unless `unordered`, and returns the write, which the pipeline runs later, in any order
+ * among others. So the layout depends on the input alone. The run's memory must stay until its write has ended.
+ */
+export interface ImageWriter {
+  /** Guest disk in bytes. */
+  readonly size: number;
+  /** Runs are cut on multiples of this; bytes. */
+  readonly unit: number;
+  /** How units are to be compressed; null: not. */
+  readonly encoding: UnitEncoding | null;
+  /** `place` may come in any order: the layout is fixed. */
+  readonly unordered: boolean;
+  /** What is never placed reads as zeros (or shows the backing file). False: zeros must be placed. */
+  readonly readsZero: boolean;
+  place(run: PreparedRun): MaybePromise<PendingWrite | undefined>;
+  /** Tables, then the field that makes the image valid, then a flush if the request asked for one. Nothing may be placed afterwards. */
+  finish(): Promise<void>;
+  /** Releases the storage; without `finish` before it, the target stays invalid. */
+  close(): Promise<void>;
+}
+
+/** An image that can be changed in place: convert -n, commit, rebase, resize. */
+export interface EditableImage extends Image, ImageWriter {
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Makes the range read as zeros, hiding the backing file. */
+  zero(offset: number, length: number): Promise<void>;
+  flush(): Promise<void>;
+}
+
+/** A data extent is what must be read; the other kinds read as zeros in an image without a backing file. */
+export function isData(extent: Extent): boolean {
+  return extent.kind === 'data';
+}

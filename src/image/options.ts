@@ -1,0 +1,25 @@
+/**
+ * Option tables.
+ *
+ * A driver declares its create options once; the table feeds `-o` parsing, defaults, `-o help`, the web form, the
+ * documentation and the tests.
+ */
+export type OptionType = 'size' | 'number' | 'bool' | 'string';
+
+export interface OptionRow {
+  name: string;
+  type: OptionType;
+  /** As `-o help` of `qemu-img` words it. */
+  help: string;
+  /** Shown by `-o help` as `(default: …)`. */
+  default?: string | number | boolean;
+  /** The allowed words, where there is a closed list. */
+  values?: readonly string[];
+  /** diskloom has it, `qemu-img` has not. */
+  own?: boolean;
+}
+
+export type OptionTable = readonly OptionRow[];
+
+/** Parsed options: sizes and numbers as numbers, bools as booleans. What the user did not give is absent. */
+export type OptionValues = { readonly [name: string]: string | number | boolean | undefined };

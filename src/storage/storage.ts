@@ -1,0 +1,57 @@
+/**
+ * Storage: numbered bytes, somewhere.
+ *
+ * A `ByteSource` is read, a `ByteSink` written, a `ByteStore` both: a file, a block device, an NBD export, a Blob, an
+ * OPFS file, memory. Formats see nothing else of the world. All offsets and lengths are bytes; every method may
+ * complete at once (`MaybePromise`). Calls may overlap: an implementation takes any number in flight.
+ *
+ * Failures are `ImageError`s whose message is the bare reason ("No space left on device"); the caller adds what it was
+ * doing ("error while writing at byte 4096: ").
+ */
+import type { MaybePromise } from '../maybe.js';
+
+/** What a storage can say of a range without reading it. A hole reads as zeros. */
+export interface StorageExtent {
+  start: number;
+  length: number;
+  hole: boolean;
+}
+
+export interface ByteSource {
+  /** As the user or the image named it; for messages. */
+  readonly name: string;
+  /** Length in bytes when it was opened, kept up to date by this object's own writes. */
+  readonly size: number;
+  /** The transfer size, in bytes, from which on larger requests do not pay: 256 KiB for a local file, more on a network. */
+  readonly transfer: number;
+  /** Fills all of `into` from `offset`, or throws. A range that ends beyond `size` throws `io`. */
+  read(offset: number, into: Uint8Array): MaybePromise<void>;
+  /**
+   * Tells data from holes in [offset, offset + length). The answer tiles a non-empty *prefix* of the range:
+   * ascending, contiguous, starting at `offset`; ask again for the rest. Absent: nothing is known, all may be data.
+   */
+  extents?(offset: number, length: number): MaybePromise<StorageExtent[]>;
+  close(): Promise<void>;
+}
+
+/** How space is reserved ahead of writing: as `preallocation=` of `qemu-img`. */
+export type Preallocation = 'off' | 'falloc' | 'full';
+
+export interface ByteSink {
+  readonly name: string;
+  /** Bytes that were never written read back as zero (a new file); false for an existing file or device. */
+  readonly readsZero: boolean;
+  /** Writes all of `bytes`; beyond the end it grows the storage. `bytes` are the caller's again once this is done. */
+  write(offset: number, bytes: Uint8Array): MaybePromise<void>;
+  /** Makes the range read as zeros, the cheapest way there is: hole, WRITE ZEROES, at worst a write of zeros. */
+  zero(offset: number, length: number): MaybePromise<void>;
+  /** Sets the length; what is added reads as zeros. `invalid` where the storage's size is fixed and differs. */
+  truncate(size: number): Promise<void>;
+  /** Reserves space for [0, size). Absent: only 'off' is possible. */
+  preallocate?(size: number, mode: Preallocation): Promise<void>;
+  /** All that was written survives a power cut once this is done. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ByteStore extends ByteSource, ByteSink {}
