@@ -1,0 +1,24 @@
+// Builds everything that `npm ci` is to leave behind: kernels, CLI, libraries, declarations, web app.
+// `node scripts/build.mjs kernels` builds the kernels alone (what the tests need).
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+
+const only = process.argv[2];
+
+function run(command, ...args) {
+  const done = spawnSync('npx', ['--no-install', command, ...args], { stdio: 'inherit' });
+  if (done.status !== 0) process.exit(done.status ?? 1);
+}
+
+/** One source, two modules: workers and SharedArrayBuffer want shared memory, a page without isolation cannot have it. */
+function kernels(name, ...flags) {
+  run('asc', 'assembly/index.ts', '--target', 'release', '--outFile', `build/${name}.wasm`, ...flags);
+}
+
+mkdirSync('build', { recursive: true });
+kernels('kernels');
+kernels('kernels-shared', '--enable', 'threads', '--sharedMemory', '--maximumMemory', '16384');
+if (only === 'kernels') process.exit(0);
+
+for (const target of ['cli', 'node', 'web-library', 'web']) run('vite', 'build', '--mode', target);
+run('tsc', '-p', 'tsconfig.types.json');
