@@ -1,3 +1,5 @@
-export function version(): i32 {
-  return 1;
-}
+/**
+ * What the host may call. Everything is flat: addresses, lengths and levels are numbers, results are numbers.
+ * The memory map is exported too, so that the host never guesses an address.
+ */
+export { ARENA, OVERREAD, SCRATCH_IN, SCRATCH_OUT, SCRATCH_SIZE } from './memory';
