@@ -29,12 +29,6 @@ export interface FieldTable<F extends Record<string, Field>> {
   write(bytes: Uint8Array, values: Partial<Values<F>>, base?: number): void;
 }
 
-const TYPE_SIZE = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, bits64: 8 } as const;
-
-function fieldSize(type: FieldType): number {
-  return typeof type === 'string' ? TYPE_SIZE[type] : type.bytes;
-}
-
 /** A `DataView` over exactly the same bytes. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -58,66 +52,57 @@ export function writeU64(view: DataView, offset: number, value: number, littleEn
   view.setUint32(offset + 4, littleEndian ? high : low, littleEndian);
 }
 
-function readField(view: DataView, at: number, type: FieldType, little: boolean, what: string): unknown {
-  if (typeof type === 'object') return new Uint8Array(view.buffer, view.byteOffset + at, type.bytes).slice();
-  switch (type) {
-    case 'u8':
-      return view.getUint8(at);
-    case 'u16':
-      return view.getUint16(at, little);
-    case 'u32':
-      return view.getUint32(at, little);
-    case 'i32':
-      return view.getInt32(at, little);
-    case 'u64':
-      return readU64(view, at, little, what);
-    case 'bits64':
-      return view.getBigUint64(at, little);
-  }
+/** How a type of field is read and written. */
+interface Accessor {
+  readonly size: number;
+  get(view: DataView, at: number, little: boolean, name: string): unknown;
+  set(view: DataView, at: number, value: never, little: boolean): void;
 }
 
-function writeField(view: DataView, at: number, type: FieldType, little: boolean, value: unknown): void {
-  if (typeof type === 'object') {
-    const target = new Uint8Array(view.buffer, view.byteOffset + at, type.bytes);
-    target.fill(0);
-    target.set((value as Uint8Array).subarray(0, type.bytes));
-    return;
-  }
-  switch (type) {
-    case 'u8':
-      return view.setUint8(at, value as number);
-    case 'u16':
-      return view.setUint16(at, value as number, little);
-    case 'u32':
-      return view.setUint32(at, value as number, little);
-    case 'i32':
-      return view.setInt32(at, value as number, little);
-    case 'u64':
-      return writeU64(view, at, value as number, little);
-    case 'bits64':
-      return view.setBigUint64(at, value as bigint, little);
-  }
+const ACCESSORS: Record<Extract<FieldType, string>, Accessor> = {
+  u8: { size: 1, get: (v, at) => v.getUint8(at), set: (v, at, x) => v.setUint8(at, x) },
+  u16: { size: 2, get: (v, at, le) => v.getUint16(at, le), set: (v, at, x, le) => v.setUint16(at, x, le) },
+  u32: { size: 4, get: (v, at, le) => v.getUint32(at, le), set: (v, at, x, le) => v.setUint32(at, x, le) },
+  i32: { size: 4, get: (v, at, le) => v.getInt32(at, le), set: (v, at, x, le) => v.setInt32(at, x, le) },
+  u64: { size: 8, get: readU64, set: writeU64 },
+  bits64: { size: 8, get: (v, at, le) => v.getBigUint64(at, le), set: (v, at, x, le) => v.setBigUint64(at, x, le) },
+};
+
+function rawBytes(size: number): Accessor {
+  const range = (view: DataView, at: number) => new Uint8Array(view.buffer, view.byteOffset + at, size);
+  return {
+    size,
+    get: (view, at) => range(view, at).slice(),
+    set(view, at, value: Uint8Array) {
+      range(view, at).fill(0);
+      range(view, at).set(value.subarray(0, size));
+    },
+  };
+}
+
+function accessorOf(type: FieldType): Accessor {
+  return typeof type === 'string' ? ACCESSORS[type] : rawBytes(type.bytes);
 }
 
 /** Describes a structure: `fields('big', { magic: [0, 'u32'], version: [4, 'u32'] })`. */
 export function fields<const F extends Record<string, Field>>(order: 'big' | 'little', table: F): FieldTable<F> {
   const little = order === 'little';
-  const rows = Object.entries(table);
-  const size = Math.max(...rows.map(([, [offset, type]]) => offset + fieldSize(type)));
+  const rows = Object.entries(table).map(([name, [offset, type]]) => ({ name, offset, accessor: accessorOf(type) }));
+  const size = Math.max(...rows.map((row) => row.offset + row.accessor.size));
   return {
     size,
     fields: table,
     read(bytes, base = 0) {
       const view = viewOf(bytes);
       const values: Record<string, unknown> = {};
-      for (const [name, [offset, type]] of rows) values[name] = readField(view, base + offset, type, little, name);
+      for (const { name, offset, accessor } of rows) values[name] = accessor.get(view, base + offset, little, name);
       return values as Values<F>;
     },
     write(bytes, values, base = 0) {
       const view = viewOf(bytes);
-      for (const [name, [offset, type]] of rows) {
+      for (const { name, offset, accessor } of rows) {
         const value = (values as Record<string, unknown>)[name];
-        if (value !== undefined) writeField(view, base + offset, type, little, value);
+        if (value !== undefined) accessor.set(view, base + offset, value as never, little);
       }
     },
   };

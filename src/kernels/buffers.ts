@@ -27,8 +27,8 @@ export class BufferStock {
 
   take(length: number): RunBuffer {
     const capacity = Math.max(1, Math.ceil(length / ALIGNMENT)) * ALIGNMENT;
-    let free = this.#free.get(capacity);
-    if (free === undefined) this.#free.set(capacity, (free = []));
+    const free = this.#free.get(capacity) ?? [];
+    this.#free.set(capacity, free);
     const whole = free.pop() ?? this.#cut(capacity);
     let held = true;
     return {

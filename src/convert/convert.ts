@@ -1,0 +1,314 @@
+/**
+ * The converter: prepare in parallel, place in order.
+ *
+ *     plan ─► run ─► read ─► scan, compress ─┐
+ *     plan ─► run ─► read ─► scan, compress ─┼─► queue, first in, first out ─► place ─► write
+ *     plan ─► run ─► read ─► scan, compress ─┘
+ *
+ * Up to `parallel` runs are in flight, from the first byte read to the last byte written. Whatever order they get ready
+ * in, they are placed in the order of the disk, so the target's layout depends on the input alone. Writes start in
+ * that order too and may overlap. With `outOfOrder` a target of fixed layout takes runs as they get ready.
+ *
+ * The first error ends it: nothing new starts, what is in flight is waited for, and that error is thrown.
+ */
+
+import { roundUp } from '../bytes.js';
+import { ImageError, throwIfAborted } from '../errors.js';
+import type { Image, ImageWriter, PreparedRun } from '../image/image.js';
+import type { Kernels, RunBuffer } from '../kernels/kernels.js';
+import { Plan, type Run } from './plan.js';
+import { packRun, splitRun } from './prepare.js';
+import { readSalvaging, type Salvage } from './salvage.js';
+import { Throttle } from './throttle.js';
+
+export interface ConvertOptions {
+  /** Runs in flight, 1 to 16 (-m). */
+  parallel: number;
+  /** Place in any order where the target's layout allows it (-W). */
+  outOfOrder: boolean;
+  /** Shortest stretch of zeros in bytes that is not written (-S); 0: all is written. */
+  sparse: number;
+  /** The target has a backing file of this many bytes: copy only what the source's top layer holds. */
+  targetBacking: { size: number } | null;
+  /** Largest data run in bytes; storage with latency wants larger ones. */
+  runSize?: number;
+  /** Told of each range that could not be read and was replaced by zeros (--salvage); null: reading must succeed. */
+  salvage?: Salvage | null;
+  /** Bytes a second (-r); null: no limit. */
+  rate?: number | null;
+  /** Copies a guest range inside the storage (-C); false: it can't, from now on do it by reading and writing. */
+  copyRange?: (offset: number, length: number) => Promise<boolean>;
+  signal?: AbortSignal;
+  /** Guest bytes that are done, of the disk's size; ascending. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+export interface ConvertReport {
+  /** Bytes written as plain data, and bytes of compressed streams. */
+  plainBytes: number;
+  packedBytes: number;
+}
+
+const RUN_SIZE = 256 * 1024;
+
+/** Copies all of `source` to `target` and finishes it. Closes neither. */
+export async function convertImage(
+  source: Image,
+  target: ImageWriter,
+  kernels: Kernels,
+  options: ConvertOptions,
+): Promise<ConvertReport> {
+  const conversion = new Conversion(source, target, kernels, options);
+  await conversion.run();
+  throwIfAborted(options.signal);
+  await target.finish();
+  return conversion.report;
+}
+
+/** A run on its way. */
+interface Entry {
+  run: Run;
+  buffer: RunBuffer | null;
+  /** Set when it is ready to be placed; null: nothing to place. */
+  prepared: PreparedRun | null | undefined;
+}
+
+class Conversion {
+  readonly report: ConvertReport = { plainBytes: 0, packedBytes: 0 };
+  readonly #plan: Plan;
+  readonly #throttle: Throttle | null;
+  /** In the order of the disk, the next to be placed first. */
+  readonly #queue: Entry[] = [];
+  /** Runs that hold a buffer. */
+  #inFlight = 0;
+  #placing = false;
+  #failure: unknown;
+  #wake: (() => void) | null = null;
+  #copyRange: ConvertOptions['copyRange'];
+
+  constructor(
+    private readonly source: Image,
+    private readonly target: ImageWriter,
+    private readonly kernels: Kernels,
+    private readonly options: ConvertOptions,
+  ) {
+    this.#copyRange = options.copyRange;
+    this.#throttle = options.rate ? new Throttle(options.rate) : null;
+    this.#plan = new Plan(source, {
+      unit: target.unit,
+      runSize: roundUp(options.runSize ?? RUN_SIZE, target.unit),
+      zeroIsData: options.sparse === 0,
+      targetBacking: options.targetBacking,
+    });
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.options;
+    const abort = () => this.#fail(new ImageError('aborted', 'The operation was cancelled', { cause: signal?.reason }));
+    signal?.addEventListener('abort', abort);
+    try {
+      await this.#copyAll();
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+    this.options.onProgress?.(this.source.size, this.source.size);
+  }
+
+  async #copyAll(): Promise<void> {
+    try {
+      for (;;) {
+        throwIfAborted(this.options.signal);
+        if (this.#failure !== undefined) break;
+        const run = await this.#planNext();
+        if (run === null) break;
+        this.#start(run);
+        while (this.#isFull()) await this.#change();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    while (this.#inFlight > 0 || this.#placing || (this.#queue.length > 0 && this.#failure === undefined)) {
+      await this.#change();
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #planNext(): Promise<Run | null> {
+    try {
+      return await this.#plan.next();
+    } catch (error) {
+      throw explain(error, 'error while reading block status at offset', this.#plan.position);
+    }
+  }
+
+  #start(run: Run): void {
+    const entry: Entry = { run, buffer: null, prepared: undefined };
+    if (run.kind === 'zero') {
+      const { offset, length } = run;
+      entry.prepared = this.target.readsZero ? null : { offset, length, pieces: [{ kind: 'zero', offset, length }] };
+      this.#queue.push(entry);
+      this.#placeReady();
+      return;
+    }
+    this.#queue.push(entry);
+    this.#inFlight++;
+    entry.buffer = this.kernels.buffer(run.length);
+    this.#prepare(entry, entry.buffer.bytes).then(
+      (prepared) => {
+        entry.prepared = prepared;
+        if (this.#failure !== undefined) this.#release(entry);
+        else this.#placeReady();
+      },
+      (error) => {
+        this.#release(entry);
+        this.#fail(error);
+      },
+    );
+  }
+
+  async #prepare(entry: Entry, bytes: Uint8Array): Promise<PreparedRun | null> {
+    const { offset, length } = entry.run;
+    if (this.#copyRange !== undefined && (await this.#offload(offset, length))) return null;
+    await this.#read(offset, bytes);
+    const { encoding } = this.target;
+    const { sparse } = this.options;
+    return encoding === null
+      ? splitRun(this.kernels, offset, bytes, sparse)
+      : packRun(this.kernels, offset, bytes, encoding, sparse);
+  }
+
+  async #offload(offset: number, length: number): Promise<boolean> {
+    const done = await this.#copyRange?.(offset, length);
+    if (!done) this.#copyRange = undefined;
+    return done === true;
+  }
+
+  async #read(offset: number, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.source.read(offset, bytes);
+    } catch (error) {
+      const { salvage, signal } = this.options;
+      if (!salvage) throw explain(error, 'error while reading at byte', offset);
+      await readSalvaging(this.source, offset, bytes, salvage, signal);
+    }
+  }
+
+  /** Places what is ready, one entry after the other. */
+  async #placeReady(): Promise<void> {
+    if (this.#placing) return;
+    this.#placing = true;
+    try {
+      for (let entry = this.#takeReady(); entry !== undefined; entry = this.#takeReady()) await this.#place(entry);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#placing = false;
+    this.#notify();
+  }
+
+  /** The next entry that may be placed; after a failure the ready ones are only released. */
+  #takeReady(): Entry | undefined {
+    if (this.#failure !== undefined) {
+      for (const entry of this.#queue.splice(0)) if (entry.prepared !== undefined) this.#release(entry);
+      return undefined;
+    }
+    const anyOrder = this.options.outOfOrder && this.target.unordered;
+    const index = anyOrder ? this.#queue.findIndex((entry) => entry.prepared !== undefined) : 0;
+    if (this.#queue[index]?.prepared === undefined) return undefined;
+    return this.#queue.splice(index, 1)[0];
+  }
+
+  async #place(entry: Entry): Promise<void> {
+    const { run, prepared } = entry;
+    try {
+      const write = prepared ? await this.target.place(prepared) : undefined;
+      if (write !== undefined) {
+        await this.#waitForRate(prepared!);
+        const written = write();
+        if (written instanceof Promise) {
+          this.#finishLater(entry, written);
+          return;
+        }
+      }
+    } catch (error) {
+      this.#release(entry);
+      throw explain(error, 'error while writing at byte', run.offset);
+    }
+    this.#finished(entry);
+  }
+
+  #finishLater(entry: Entry, written: Promise<void>): void {
+    written.then(
+      () => this.#finished(entry),
+      (error) => {
+        this.#release(entry);
+        this.#fail(explain(error, 'error while writing at byte', entry.run.offset));
+      },
+    );
+  }
+
+  #finished(entry: Entry): void {
+    for (const piece of entry.prepared?.pieces ?? []) {
+      if (piece.kind === 'data') this.report.plainBytes += piece.length;
+      if (piece.kind === 'packed') this.report.packedBytes += piece.bytes.length;
+    }
+    this.#release(entry);
+    this.#reportProgress(entry.run.offset + entry.run.length);
+  }
+
+  #progress = 0;
+
+  /** Writes may end in any order; what is told only grows. */
+  #reportProgress(done: number): void {
+    if (done <= this.#progress) return;
+    this.#progress = done;
+    this.options.onProgress?.(done, this.source.size);
+  }
+
+  async #waitForRate(prepared: PreparedRun): Promise<void> {
+    if (this.#throttle === null) return;
+    const bytes = prepared.pieces.reduce((sum, piece) => sum + (piece.kind === 'zero' ? 0 : piece.bytes.length), 0);
+    const delay = this.#throttle.delay(bytes);
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    throwIfAborted(this.options.signal);
+  }
+
+  #release(entry: Entry): void {
+    if (entry.buffer === null) return;
+    entry.buffer.release();
+    entry.buffer = null;
+    this.#inFlight--;
+    this.#notify();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#takeReady();
+    this.#notify();
+  }
+
+  /** Zero runs hold no buffer but must not pile up either. */
+  #isFull(): boolean {
+    const { parallel } = this.options;
+    return this.#failure === undefined && (this.#inFlight >= parallel || this.#queue.length >= 4 * parallel);
+  }
+
+  /** Waits until something has been placed, written or failed. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
+}
+
+/** The same failure, saying what was being done; an abort stays as it is. */
+function explain(error: unknown, doing: string, at: number): unknown {
+  if (!(error instanceof ImageError) || error.code === 'aborted') return error;
+  return new ImageError(error.code, `${doing} ${at}: ${error.message}`, { file: error.file, offset: at, cause: error });
+}

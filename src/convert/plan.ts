@@ -1,0 +1,124 @@
+/**
+ * The plan: which guest ranges are to be copied, in what portions.
+ *
+ * The source's extents are cut into *runs*. A data run is read, prepared and placed as one; its ends lie on the
+ * target's grid, so that each of the target's units (clusters, grains) belongs to one run and no two writes meet in
+ * one. Runs also end on multiples of the run size, which keeps them aligned. A zero run is as long as the zeros are.
+ *
+ * What the source shows through from its own backing file is left out where the target has a backing file too.
+ *
+ * Short gaps between data are read along with it: asking the storage once for 256 KiB with holes is cheaper than many
+ * times for 4 KiB, and the zero scan finds the holes again.
+ */
+import { roundDown, roundUp } from '../bytes.js';
+import type { Extent, Image } from '../image/image.js';
+
+export interface Run {
+  kind: 'data' | 'zero';
+  /** Guest bytes. */
+  offset: number;
+  length: number;
+}
+
+export interface PlanOptions {
+  /** Ends of runs are multiples of it; bytes. */
+  unit: number;
+  /** Largest data run in bytes; a multiple of `unit`. */
+  runSize: number;
+  /** Zeros are copied like data (-S 0). */
+  zeroIsData: boolean;
+  /** The target's backing file, which shows what is not copied. */
+  targetBacking: { size: number } | null;
+}
+
+/** A gap of at least this many bytes ends a data run. */
+const GAP = 64 * 1024;
+
+type Status = 'data' | 'zero' | 'skip';
+
+interface Stretch {
+  status: Status;
+  end: number;
+}
+
+export class Plan {
+  /** Everything before it has been handed out. */
+  #position = 0;
+  /** What is known ahead of #position: neighbours differ in status, ends ascend. */
+  readonly #ahead: Stretch[] = [];
+
+  constructor(
+    private readonly source: Image,
+    private readonly options: PlanOptions,
+  ) {}
+
+  /** Guest bytes planned so far. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The next run in ascending order; null at the end of the disk. */
+  async next(): Promise<Run | null> {
+    for (;;) {
+      const { size } = this.source;
+      const start = this.#position;
+      if (start >= size) return null;
+      const head = await this.#stretchAt(start);
+      if (head.status === 'data') return this.#dataRun(start);
+      // Without data: up to the last grid line before the status changes, if there is one.
+      const end = head.end >= size ? size : roundDown(head.end, this.options.unit);
+      if (end <= start) return this.#dataRun(start);
+      this.#advance(end);
+      if (head.status === 'zero') return { kind: 'zero', offset: start, length: end - start };
+    }
+  }
+
+  /** A data run from `start`, as far as data goes, at most to the next multiple of the run size. */
+  async #dataRun(start: number): Promise<Run> {
+    const { unit, runSize } = this.options;
+    const limit = Math.min(this.source.size, roundDown(start, runSize) + runSize);
+    let end = Math.min(limit, start + unit);
+    for (let at = start; at < limit; ) {
+      const stretch = await this.#stretchAt(at);
+      const stretchEnd = Math.min(stretch.end, limit);
+      if (stretch.status === 'data') end = Math.min(limit, roundUp(stretchEnd, unit));
+      else if (stretch.end - Math.max(at, end) >= Math.max(GAP, unit)) break;
+      at = stretchEnd;
+    }
+    this.#advance(end);
+    return { kind: 'data', offset: start, length: end - start };
+  }
+
+  /** The stretch that `at` lies in, with as much of its end as one question tells. */
+  async #stretchAt(at: number): Promise<Stretch> {
+    for (const stretch of this.#ahead) if (stretch.end > at) return stretch;
+    const extents = await this.source.extents(at, this.source.size - at);
+    for (const extent of extents) this.#append(extent);
+    return this.#stretchAt(at);
+  }
+
+  #append(extent: Extent): void {
+    const end = extent.start + extent.length;
+    const last = this.#ahead.at(-1);
+    const status = this.#status(extent);
+    if (last !== undefined && last.status === status) last.end = end;
+    else this.#ahead.push({ status, end });
+  }
+
+  #status(extent: Extent): Status {
+    const { targetBacking, zeroIsData } = this.options;
+    if (targetBacking !== null) {
+      if (extent.depth > 0 || extent.kind === 'unallocated') return 'skip';
+      // Beyond the end of its backing file the target reads as zeros anyway.
+      if (extent.kind === 'zero' && extent.start >= targetBacking.size) return 'skip';
+    }
+    return extent.kind === 'data' || zeroIsData ? 'data' : 'zero';
+  }
+
+  #advance(to: number): void {
+    this.#position = to;
+    let done = 0;
+    while (done < this.#ahead.length && this.#ahead[done]!.end <= to) done++;
+    if (done > 0) this.#ahead.splice(0, done);
+  }
+}
