@@ -18,7 +18,8 @@ function kernels(name, ...flags) {
 mkdirSync('build', { recursive: true });
 kernels('kernels');
 kernels('kernels-shared', '--enable', 'threads', '--sharedMemory', '--maximumMemory', '16384');
+run('vite', 'build', '--mode', 'worker', '--logLevel', 'warn');
 if (only === 'kernels') process.exit(0);
 
-for (const target of ['cli', 'node', 'web-library', 'web']) run('vite', 'build', '--mode', target);
+for (const target of ['cli', 'node', 'web-library', 'web']) run('vite', 'build', '--mode', target, '--logLevel', 'warn');
 run('tsc', '-p', 'tsconfig.types.json');

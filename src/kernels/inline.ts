@@ -1,0 +1,64 @@
+/** Kernels on the calling thread. */
+import { BufferStock } from './buffers.js';
+import type { Codec, Kernels, RunBuffer, UnitEncoding, UnitResult, Unpack } from './kernels.js';
+import { packUnits, unpackUnits } from './units.js';
+import { WasmKernel } from './wasm.js';
+
+const PAGE = 65536;
+
+/** Room for the run buffers of a usual conversion; it costs address space until it is touched. */
+const ARENA_BYTES = 40 * 1024 * 1024;
+
+/** The maximum that the shared module declares, in pages. */
+const SHARED_MAXIMUM = 16384;
+
+/** A compiled kernel module; `shared`: it wants shared memory. */
+export interface KernelModule {
+  readonly module: WebAssembly.Module;
+  readonly shared: boolean;
+}
+
+/** A wasm instance with `arenaBytes` beyond its own areas. */
+export function instantiate({ module, shared }: KernelModule, arenaBytes: number): WasmKernel {
+  const initial = Math.ceil((WasmKernel.OWN_BYTES + arenaBytes) / PAGE);
+  const memory = new WebAssembly.Memory(shared ? { initial, maximum: SHARED_MAXIMUM, shared } : { initial });
+  return new WasmKernel(module, memory);
+}
+
+export class InlineKernels implements Kernels {
+  readonly parallelism = 1;
+  readonly #kernel: WasmKernel;
+  readonly #stock: BufferStock;
+
+  constructor(module: KernelModule, arenaBytes: number = ARENA_BYTES) {
+    this.#kernel = instantiate(module, arenaBytes);
+    const { memory, arena } = this.#kernel;
+    this.#stock = new BufferStock(memory.buffer, arena.offset, arena.offset + arena.length);
+  }
+
+  buffer(length: number): RunBuffer {
+    return this.#stock.take(length);
+  }
+
+  split(bytes: Uint8Array, granule: number, minimum: number): number[] {
+    return this.#kernel.split(bytes, granule, minimum);
+  }
+
+  pack(bytes: Uint8Array, encoding: UnitEncoding): UnitResult[] {
+    return packUnits(this.#kernel, bytes, encoding);
+  }
+
+  unpack(codec: Codec, batch: readonly Unpack[]): void {
+    unpackUnits(this.#kernel, codec, batch);
+  }
+
+  crc32(bytes: Uint8Array): number {
+    return this.#kernel.crc32(bytes);
+  }
+
+  crc32c(bytes: Uint8Array): number {
+    return this.#kernel.crc32c(bytes);
+  }
+
+  async close(): Promise<void> {}
+}
