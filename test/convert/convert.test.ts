@@ -1,0 +1,233 @@
+import { describe, expect, it } from 'vitest';
+import { type ConvertOptions, convertImage } from '../../src/convert/convert.js';
+import { ImageError } from '../../src/errors.js';
+import { ModelImage, ModelWriter, type Stretch } from '../support/model-image.js';
+import { PlainKernels } from '../support/plain-kernels.js';
+import { Random } from '../support/random.js';
+
+const KIB = 1024;
+const RUN = 64 * KIB;
+
+const DEFAULTS: ConvertOptions = { parallel: 8, outOfOrder: false, sparse: 4096, targetBacking: null, runSize: RUN };
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** A disk of `runs` data runs. */
+function dataDisk(runs: number): ModelImage {
+  return new ModelImage([{ kind: 'data', length: runs * RUN }]);
+}
+
+/** Reads and writes that take random times. */
+function jitter(source: ModelImage, target: ModelWriter, seed: number): void {
+  const random = new Random(seed);
+  source.onRead = () => sleep(random.below(5));
+  target.onWrite = () => sleep(random.below(5));
+}
+
+describe('convertImage', () => {
+  it('copies any disk, with any number of runs in flight', async () => {
+    const random = new Random(7);
+    for (const parallel of [1, 2, 8, 16]) {
+      const stretches: Stretch[] = Array.from({ length: 20 }, () => ({
+        kind: (['data', 'zero', 'unallocated'] as const)[random.below(3)]!,
+        length: 512 * (1 + random.below(300)),
+      }));
+      const source = new ModelImage(stretches);
+      const target = new ModelWriter(source.size, 4096);
+      jitter(source, target, parallel);
+      await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, parallel });
+      expect(Buffer.compare(target.bytes, source.content(0, source.size))).toBe(0);
+      expect(target.log.at(-1)).toBe('finish');
+    }
+  });
+
+  it('places and starts writes in the order of the disk, however reads end', async () => {
+    for (const outOfOrder of [false, true]) {
+      const source = dataDisk(30);
+      const target = new ModelWriter(source.size);
+      jitter(source, target, 3);
+      await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, outOfOrder });
+      const ascending = Array.from({ length: 30 }, (_, i) => i * RUN);
+      expect(target.offsets('place')).toEqual(ascending);
+      expect(target.offsets('write')).toEqual(ascending);
+    }
+  });
+
+  it('lets a fast run overtake a slow one with outOfOrder and a target of fixed layout', async () => {
+    const source = dataDisk(8);
+    const target = new ModelWriter(source.size);
+    target.unordered = true;
+    source.onRead = (offset) => (offset === 0 ? sleep(30) : undefined);
+    await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, outOfOrder: true });
+    expect(target.offsets('write').at(-1)).toBe(0);
+    expect(Buffer.compare(target.bytes, source.content(0, source.size))).toBe(0);
+  });
+
+  it('overlaps reads with writes, and never holds more buffers than -m', async () => {
+    const source = dataDisk(24);
+    const target = new ModelWriter(source.size);
+    const kernels = new PlainKernels();
+    let reading = 0;
+    let overlapped = 0;
+    source.onRead = async () => {
+      reading++;
+      await sleep(2);
+      reading--;
+    };
+    target.onWrite = async () => {
+      if (reading > 0) overlapped++;
+      await sleep(2);
+    };
+    await convertImage(source, target, kernels, { ...DEFAULTS, parallel: 4 });
+    expect(overlapped).toBeGreaterThan(0);
+    expect(kernels.mostHeld).toBe(4);
+    expect(kernels.held).toBe(0);
+  });
+
+  it('reads one run after the other with -m 1', async () => {
+    const source = dataDisk(6);
+    const target = new ModelWriter(source.size);
+    await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, parallel: 1 });
+    expect(source.reads.map((read) => read.offset)).toEqual([0, 1, 2, 3, 4, 5].map((i) => i * RUN));
+  });
+
+  it('neither reads nor writes a hole', async () => {
+    const source = new ModelImage([{ kind: 'unallocated', length: 2 ** 40 }]);
+    const target = new ModelWriter(0);
+    await convertImage(source, target, new PlainKernels(), DEFAULTS);
+    expect(source.reads).toEqual([]);
+    expect(target.log).toEqual(['finish']);
+  });
+
+  it('places zeros where the target does not read as zeros', async () => {
+    const source = new ModelImage([{ kind: 'zero', length: 10 * RUN }]);
+    const target = new ModelWriter(source.size);
+    target.readsZero = false;
+    target.bytes.fill(7);
+    await convertImage(source, target, new PlainKernels(), DEFAULTS);
+    expect(target.offsets('place')).toEqual([0]);
+    expect(target.bytes.every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('tells progress that only grows and ends at the size', async () => {
+    const source = dataDisk(20);
+    const target = new ModelWriter(source.size);
+    target.unordered = true;
+    jitter(source, target, 11);
+    const told: number[] = [];
+    await convertImage(source, target, new PlainKernels(), {
+      ...DEFAULTS,
+      outOfOrder: true,
+      onProgress: (done) => told.push(done),
+    });
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+    expect(told.at(-1)).toBe(source.size);
+  });
+});
+
+describe('convertImage when something fails', () => {
+  const faults: { name: string; break: (source: ModelImage, target: ModelWriter) => void; message: string }[] = [
+    {
+      name: 'a read',
+      break: (source) => {
+        source.onRead = (offset) => {
+          if (offset === 5 * RUN) throw new ImageError('io', 'Input/output error');
+        };
+      },
+      message: `error while reading at byte ${5 * RUN}: Input/output error`,
+    },
+    {
+      name: 'a write',
+      break: (_, target) => {
+        target.onWrite = async (offset) => {
+          await sleep(1);
+          if (offset === 5 * RUN) throw new ImageError('no-space', 'No space left on device');
+        };
+      },
+      message: `error while writing at byte ${5 * RUN}: No space left on device`,
+    },
+    {
+      name: 'placing',
+      break: (_, target) => {
+        target.onPlace = (run) => {
+          if (run.offset === 5 * RUN) throw new ImageError('corrupt', 'Overlap');
+        };
+      },
+      message: `error while writing at byte ${5 * RUN}: Overlap`,
+    },
+    {
+      name: 'block status',
+      break: (source) => {
+        source.extents = () => {
+          throw new ImageError('io', 'Input/output error');
+        };
+      },
+      message: 'error while reading block status at offset 0: Input/output error',
+    },
+  ];
+
+  for (const fault of faults) {
+    for (const parallel of [1, 8]) {
+      it(`throws for ${fault.name} with ${parallel} in flight, gives all buffers back and does not finish`, async () => {
+        const source = dataDisk(40);
+        const target = new ModelWriter(source.size);
+        jitter(source, target, 5);
+        fault.break(source, target);
+        const kernels = new PlainKernels();
+        const running = convertImage(source, target, kernels, { ...DEFAULTS, parallel });
+        await expect(running).rejects.toThrow(fault.message);
+        expect(kernels.held).toBe(0);
+        expect(target.log).not.toContain('finish');
+        const settled = target.log.length;
+        await sleep(20);
+        expect(target.log.length).toBe(settled);
+      });
+    }
+  }
+
+  it('stops on the signal', async () => {
+    const source = dataDisk(1000);
+    const target = new ModelWriter(source.size);
+    const controller = new AbortController();
+    source.onRead = () => sleep(1);
+    target.onWrite = (offset) => {
+      if (offset === 8 * RUN) controller.abort();
+    };
+    const kernels = new PlainKernels();
+    const running = convertImage(source, target, kernels, { ...DEFAULTS, signal: controller.signal });
+    await expect(running).rejects.toMatchObject({ code: 'aborted' });
+    expect(kernels.held).toBe(0);
+    expect(source.reads.length).toBeLessThan(40);
+  });
+
+  it('replaces unreadable sectors by zeros with salvage, and names them', async () => {
+    const source = dataDisk(3);
+    const target = new ModelWriter(source.size);
+    const bad = RUN + 1024;
+    source.onRead = (offset, length) => {
+      if (offset <= bad && bad < offset + length) throw new ImageError('io', 'Input/output error');
+    };
+    const lost: number[] = [];
+    await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, salvage: (offset) => lost.push(offset) });
+    expect(lost).toEqual([bad]);
+    const expected = source.content(0, source.size).fill(0, bad, bad + 512);
+    expect(Buffer.compare(target.bytes, expected)).toBe(0);
+  });
+
+  it('copies inside the storage as long as that works', async () => {
+    const source = dataDisk(10);
+    const target = new ModelWriter(source.size);
+    const offloaded: number[] = [];
+    const copyRange = async (offset: number, length: number) => {
+      if (offset >= 4 * RUN) return false;
+      offloaded.push(offset);
+      target.bytes.set(source.content(offset, length), offset);
+      return true;
+    };
+    await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, parallel: 1, copyRange });
+    expect(offloaded).toEqual([0, 1, 2, 3].map((i) => i * RUN));
+    expect(Buffer.compare(target.bytes, source.content(0, source.size))).toBe(0);
+  });
+});
