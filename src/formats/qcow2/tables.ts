@@ -1,0 +1,151 @@
+/**
+ * L1 and L2 tables: paged through one bounded cache.
+ *
+ * A page (`TablePage`) is a stretch of a table: a whole table where clusters are small, 64 KiB of it where they are
+ * large. Pages are aligned to their size in the file and never larger than a cluster, so a page never holds anything
+ * but the table. The least recently used page goes first; a 1 TiB image costs no more memory than a small one.
+ *
+ * Reading: `page(offset)` is synchronous when the page is there.
+ *
+ * Writing (needs a sink): get a page, change its `view`, call `markDirty(page)`; all three without an `await` between
+ * them. `create(offset)` gives a page of zeros for a table that is new, without reading. A dirty page is written when
+ * it has to make room, and by `flush`. In which order pages reach the file is not promised: whoever needs one table on
+ * disk before another calls `flush` in between.
+ */
+import { viewOf } from '../../bytes.js';
+import { corrupt } from '../../errors.js';
+import { isPending, type MaybePromise } from '../../maybe.js';
+import type { ByteSink, ByteSource } from '../../storage/storage.js';
+import { readPadded } from './header.js';
+
+/** Bytes of table that are read at once at most; as QEMU's `l2-cache-entry-size`. */
+const LARGEST_PAGE = 64 * 1024;
+/** Bytes of table in memory by default; as QEMU's `l2-cache-size`. */
+export const DEFAULT_TABLE_MEMORY = 32 * 1024 * 1024;
+/** Fewer pages than this would be read again and again, whatever the budget. */
+const FEWEST_PAGES = 16;
+
+export interface TablePage {
+  /** Host offset of the page's first byte. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  /** Over `bytes`; entries are big-endian. */
+  readonly view: DataView;
+}
+
+interface CachedPage extends TablePage {
+  dirty: boolean;
+  /** The write that is under way; the next one of the same page waits for it. */
+  writing: Promise<void> | null;
+}
+
+export class TableCache {
+  /** Bytes of a page; a power of two. */
+  readonly pageSize: number;
+  readonly #source: ByteSource;
+  readonly #sink: ByteSink | null;
+  readonly #capacity: number;
+  /** In order of use, the least recently used first. */
+  readonly #pages = new Map<number, CachedPage>();
+  readonly #loading = new Map<number, Promise<CachedPage>>();
+  /** The page of the last answer: table walks ask for the same one again and again. */
+  #latest: CachedPage | null = null;
+
+  constructor(source: ByteSource, sink: ByteSink | null, clusterSize: number, memory = DEFAULT_TABLE_MEMORY) {
+    this.#source = source;
+    this.#sink = sink;
+    this.pageSize = Math.min(clusterSize, LARGEST_PAGE);
+    this.#capacity = Math.max(FEWEST_PAGES, Math.floor(memory / this.pageSize));
+  }
+
+  /**
+   * The page that holds the byte at host `offset`. Bytes beyond the end of the file are zeros; a page that lies
+   * entirely beyond it throws `corrupt`.
+   */
+  page(offset: number): MaybePromise<TablePage> {
+    const start = offset - (offset % this.pageSize);
+    if (this.#latest?.offset === start) return this.#latest;
+    const page = this.#pages.get(start);
+    if (page === undefined) return this.#loading.get(start) ?? this.#load(start);
+    this.#pages.delete(start);
+    this.#pages.set(start, page);
+    this.#latest = page;
+    return page;
+  }
+
+  /** A page of zeros at host `offset` (a multiple of `pageSize`), dirty; replaces what was there. */
+  create(offset: number): MaybePromise<TablePage> {
+    const bytes = new Uint8Array(this.pageSize);
+    const page: CachedPage = { offset, bytes, view: viewOf(bytes), dirty: true, writing: null };
+    return this.#insert(page);
+  }
+
+  /** Call it after each change, in the same turn as `page` or `create` delivered. */
+  markDirty(page: TablePage): void {
+    const cached = this.#pages.get(page.offset);
+    if (cached !== page) throw new Error(`table page ${page.offset} was changed after it had left the cache`);
+    cached.dirty = true;
+  }
+
+  /** Forgets the pages of [offset, offset + length) without writing them: their clusters are free now. */
+  discard(offset: number, length: number): void {
+    for (let at = offset; at < offset + length; at += this.pageSize) this.#drop(at);
+  }
+
+  /** Writes all dirty pages, by ascending offset, so that neighbours meet in the storage's write-behind. */
+  async flush(): Promise<void> {
+    const dirty = [...this.#pages.values()].filter((page) => page.dirty).sort((a, b) => a.offset - b.offset);
+    for (const page of dirty) {
+      const pending = this.#writeBack(page);
+      if (isPending(pending)) await pending;
+    }
+  }
+
+  #load(start: number): MaybePromise<CachedPage> {
+    if (start >= this.#source.size)
+      throw corrupt(`Table at offset ${start} lies beyond the end of the file`, { offset: start });
+    const bytes = new Uint8Array(this.pageSize);
+    const page: CachedPage = { offset: start, bytes, view: viewOf(bytes), dirty: false, writing: null };
+    const pending = readPadded(this.#source, start, bytes);
+    if (!isPending(pending)) return this.#insert(page);
+    const loading = pending.then(() => this.#insert(page)).finally(() => this.#loading.delete(start));
+    this.#loading.set(start, loading);
+    return loading;
+  }
+
+  #insert(page: CachedPage): MaybePromise<CachedPage> {
+    this.#pages.delete(page.offset);
+    this.#pages.set(page.offset, page);
+    this.#latest = page;
+    const making = this.#makeRoom();
+    return isPending(making) ? making.then(() => page) : page;
+  }
+
+  #makeRoom(): MaybePromise<void> {
+    while (this.#pages.size > this.#capacity) {
+      const [oldest] = this.#pages.values();
+      const pending = this.#writeBack(oldest);
+      if (isPending(pending)) return pending.then(() => this.#makeRoom());
+      this.#drop(oldest.offset);
+    }
+  }
+
+  #drop(offset: number): void {
+    this.#pages.delete(offset);
+    if (this.#latest?.offset === offset) this.#latest = null;
+  }
+
+  #writeBack(page: CachedPage): MaybePromise<void> {
+    if (page.writing !== null) return page.writing.then(() => this.#writeBack(page));
+    if (!page.dirty) return;
+    if (this.#sink === null) throw new Error('a table page of a read-only image is dirty');
+    // Before the write, not after it: a change that comes while the write is under way makes the page dirty again.
+    page.dirty = false;
+    const pending = this.#sink.write(page.offset, page.bytes);
+    if (!isPending(pending)) return;
+    page.writing = pending.finally(() => {
+      page.writing = null;
+    });
+    return page.writing;
+  }
+}
