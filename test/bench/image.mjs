@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 export const folder = process.env.DISKLOOM_BENCH_DIR ?? join(tmpdir(), 'diskloom-bench');
 
-const PACKAGES = 'build-essential,python3,git,vim-nox,clang,golang-go,perl-doc,gdb';
+const PACKAGES = 'build-essential,python3,git,vim-nox,clang,perl-doc,gdb';
 
 function run(program, ...args) {
   execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -27,7 +27,7 @@ function codename() {
   return /VERSION_CODENAME=(\S+)/.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'bookworm';
 }
 
-/** A raw image of an ext4 file system with a Debian installation: about 1.2 GB of data in 3 GiB. */
+/** A raw image of an ext4 file system with a Debian installation: somewhat over 1 GB of data in 3 GiB. */
 export function rootFileSystem() {
   const image = join(folder, 'root.raw');
   if (existsSync(image)) return image;
