@@ -54,8 +54,10 @@ export const OVERREAD: usize = 64;
 
 // Who lives where in TABLES.
 
-/** Eight slices of 256 u32 each. */
+/** Sixteen slices of 256 u32 each, for each of the two polynomials. */
+export const CRC_SLICES_SIZE: usize = 16 * KIB;
 export const CRC32_SLICES: usize = TABLES;
-export const CRC32C_SLICES: usize = CRC32_SLICES + 8 * KIB;
-/** Left for deflate. */
-export const DEFLATE_TABLES: usize = CRC32C_SLICES + 8 * KIB;
+export const CRC32C_SLICES: usize = CRC32_SLICES + CRC_SLICES_SIZE;
+/** What deflate and inflate compute once: 8 KiB and 4 KiB are reserved for them. */
+export const DEFLATE_TABLES: usize = CRC32C_SLICES + CRC_SLICES_SIZE;
+export const INFLATE_TABLES: usize = DEFLATE_TABLES + 8 * KIB;
