@@ -167,6 +167,16 @@ export function readsAsZero(low: number): boolean {
   return (low & ZERO_LOW) !== 0;
 }
 
+/** Bits 0 to 8 and 56 to 62, which must be zero. */
+export function reservedL1Bits(high: number, low: number): boolean {
+  return (high & 0x7f000000) !== 0 || (low & 0x1ff) !== 0;
+}
+
+/** Bits 1 to 8 and 56 to 61 of a standard entry, which must be zero; so must bit 0 in an extended one. */
+export function reservedL2Bits(high: number, low: number): boolean {
+  return (high & 0x3f000000) !== 0 || (low & 0x1fe) !== 0;
+}
+
 /** Bits 9 to 55 of an L1 or a standard L2 entry: a host offset in bytes. Exact, also above 2^53. */
 export function hostOffsetOf(high: number, low: number): number {
   return (high & 0x00ffffff) * TWO_32 + ((low & 0xfffffe00) >>> 0);

@@ -94,7 +94,9 @@ export class TableCache {
 
   /** Writes all dirty pages, by ascending offset, so that neighbours meet in the storage's write-behind. */
   async flush(): Promise<void> {
-    const dirty = [...this.#pages.values()].filter((page) => page.dirty).sort((a, b) => a.offset - b.offset);
+    const dirty = [...this.#pages.values()]
+      .filter((page) => page.dirty || page.writing)
+      .sort((a, b) => a.offset - b.offset);
     for (const page of dirty) {
       const pending = this.#writeBack(page);
       if (isPending(pending)) await pending;

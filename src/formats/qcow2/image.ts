@@ -1,0 +1,118 @@
+/** A qcow2 image that is read: guest offsets in, bytes and status out. */
+import { ImageError } from '../../errors.js';
+import type { BackingReference, Extent, Image, ImageDetails, Json } from '../../image/image.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import type { ByteSource } from '../../storage/storage.js';
+import { type Bitmap, type BitmapStretch, bitmapStretches } from './bitmaps.js';
+import { describeImage } from './details.js';
+import { clusterSizeOf, type QcowHeader, readPadded } from './header.js';
+import { ClusterMap, type L1Table, type Run } from './map.js';
+import { type PackedCluster, PackedClusters } from './packed.js';
+import { findSnapshot, type Snapshot, snapshotL1 } from './snapshots.js';
+import type { TableCache } from './tables.js';
+
+/** What an image and its snapshots share. */
+export interface QcowParts {
+  readonly header: QcowHeader;
+  /** Holds the metadata, and the data unless there is an external data file. */
+  readonly source: ByteSource;
+  /** Holds the data; null: it could not be opened, and `unreadable` says why. */
+  readonly data: ByteSource | null;
+  readonly tables: TableCache;
+  readonly kernels: Kernels;
+  readonly snapshots: readonly Snapshot[];
+  readonly bitmaps: readonly Bitmap[];
+  /** The `encrypt` object of `info`; null if the image is not encrypted. */
+  readonly encryption: { [key: string]: Json } | null;
+  readonly unreadable: ImageError | null;
+}
+
+export class QcowImage implements Image {
+  readonly format = 'qcow2';
+  readonly clusterSize: number;
+  readonly backing: BackingReference | null;
+  readonly map: ClusterMap;
+  readonly #packed: PackedClusters;
+
+  constructor(
+    readonly parts: QcowParts,
+    /** Guest disk in bytes: the snapshot's own if this is one. */
+    readonly size: number = parts.header.size,
+    l1: L1Table = { offset: parts.header.l1TableOffset, entries: parts.header.l1Size },
+  ) {
+    const { header, source, tables, kernels } = parts;
+    this.clusterSize = clusterSizeOf(header);
+    this.backing = header.backingFile ? { name: header.backingFile, format: header.extensions.backingFormat } : null;
+    this.map = new ClusterMap(header, tables, l1, () => source.size);
+    const codec = header.compression === 'zlib' ? 'deflate' : 'zstd';
+    this.#packed = new PackedClusters(source, kernels, codec, this.clusterSize);
+  }
+
+  get snapshots(): readonly Snapshot[] {
+    return this.parts.snapshots;
+  }
+
+  get bitmaps(): readonly Bitmap[] {
+    return this.parts.bitmaps;
+  }
+
+  get unreadable(): ImageError | null {
+    return this.parts.unreadable;
+  }
+
+  extents(start: number, length: number): MaybePromise<Extent[]> {
+    const runs = this.map.prefix(start, start + length);
+    return isPending(runs) ? runs.then((arrived) => arrived.map(extentOf)) : runs.map(extentOf);
+  }
+
+  read(offset: number, into: Uint8Array): MaybePromise<void> {
+    if (this.unreadable) throw this.unreadable;
+    if (offset + into.length > this.size) throw new ImageError('io', 'Input/output error', { offset });
+    const runs = this.map.all(offset, offset + into.length);
+    if (isPending(runs)) return runs.then((arrived) => this.#fill(arrived, offset, into));
+    return this.#fill(runs, offset, into);
+  }
+
+  details(): ImageDetails {
+    return describeImage(this.parts.header, this.parts.bitmaps, this.parts.encryption);
+  }
+
+  /**
+   * The disk at a snapshot, found by its id or else by its name. It shares this image's storage: closing either closes
+   * both. Throws `not-found`; `corrupt` where the snapshot's L1 table cannot be right.
+   */
+  async snapshot(idOrName: string): Promise<QcowImage> {
+    const snapshot = findSnapshot(this.snapshots, idOrName);
+    return new QcowImage(this.parts, snapshot.size, snapshotL1(snapshot, this.parts.header));
+  }
+
+  /** What a bitmap of `bitmaps` holds. Throws `corrupt`, also for one that is `inUse` and of the wrong size. */
+  bitmapContent(bitmap: Bitmap): AsyncIterable<BitmapStretch> {
+    return bitmapStretches(this.parts.source, this.parts.header, bitmap);
+  }
+
+  async close(): Promise<void> {
+    const { source, data } = this.parts;
+    await Promise.all(data === source || data === null ? [source.close()] : [source.close(), data.close()]);
+  }
+
+  #fill(runs: readonly Run[], offset: number, into: Uint8Array): MaybePromise<void> {
+    const work: MaybePromise<void>[] = [];
+    const packed: PackedCluster[] = [];
+    for (const { kind, start, length, hostOffset, packedLength } of runs) {
+      const part = into.subarray(start - offset, start - offset + length);
+      if (kind === 'data') work.push(readPadded(this.parts.data!, hostOffset!, part));
+      else if (kind === 'packed')
+        packed.push({ hostOffset: hostOffset!, packedLength, skip: start % this.clusterSize, into: part });
+      else part.fill(0);
+    }
+    if (packed.length > 0) work.push(this.#packed.read(packed));
+    return allSettled(work);
+  }
+}
+
+function extentOf({ kind, start, length, hostOffset }: Run): Extent {
+  const compressed = kind === 'packed';
+  return { start, length, kind: compressed ? 'data' : kind, compressed, hostOffset, depth: 0 };
+}

@@ -1,0 +1,63 @@
+/** Opens a qcow2 image for reading. */
+import { corrupt, ImageError } from '../../errors.js';
+import type { DriverContext } from '../../image/driver.js';
+import type { ByteSource } from '../../storage/storage.js';
+import { readBitmaps } from './bitmaps.js';
+import { describeEncryption, encryptionRefusal } from './encryption.js';
+import { hasDataFile, type QcowHeader, readHeader } from './header.js';
+import { QcowImage } from './image.js';
+import { AUTOCLEAR, ENTRY_SIZE } from './layout.js';
+import { readSnapshots } from './snapshots.js';
+import { TableCache } from './tables.js';
+
+/**
+ * Reads header, snapshot table and bitmap directory; throws where one of them is damaged. An image that is sound but
+ * cannot be read (encrypted, its data file missing or refused) opens and is `unreadable`.
+ */
+export async function openQcow2(source: ByteSource, context: DriverContext): Promise<QcowImage> {
+  const header = await readHeader(source);
+  if (header.l1TableOffset + header.l1Size * ENTRY_SIZE > source.size)
+    throw corrupt('Active L1 table ends beyond the end of the file');
+  const snapshots = await readSnapshots(source, header);
+  const bitmaps = await readBitmaps(source, header);
+  const encryption = await describeEncryption(source, header);
+  const { data, failure } = await openData(source, header, context);
+  return new QcowImage({
+    header,
+    source,
+    data,
+    tables: new TableCache(source, null, 2 ** header.clusterBits),
+    kernels: context.kernels,
+    snapshots,
+    bitmaps,
+    encryption,
+    unreadable: encryptionRefusal(header) ?? failure,
+  });
+}
+
+interface OpenedData {
+  data: ByteSource | null;
+  failure: ImageError | null;
+}
+
+/** The storage that holds the guest's bytes: the image itself or its external data file. */
+async function openData(source: ByteSource, header: QcowHeader, context: DriverContext): Promise<OpenedData> {
+  const given = context.runtimeOptions?.['data-file'];
+  if (!hasDataFile(header)) {
+    if (given !== undefined)
+      throw new ImageError('invalid', "'data-file' can only be set for images with an external data file");
+    const isRaw = (header.autoclearFeatures & AUTOCLEAR.rawData) !== 0n;
+    return isRaw
+      ? { data: null, failure: corrupt('data-file-raw requires a data file') }
+      : { data: source, failure: null };
+  }
+  const name = given === undefined ? header.extensions.dataFile : String(given);
+  if (name === null)
+    return { data: null, failure: new ImageError('invalid', "'data-file' is required for this image") };
+  try {
+    return { data: await context.openReference(name, 'read'), failure: null };
+  } catch (error) {
+    if (error instanceof ImageError) return { data: null, failure: error };
+    throw error;
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Compressed clusters: read, decompress, hand out.
+ *
+ * Compressed clusters of neighbouring guest clusters usually lie one behind the other, sharing sectors, in the file; so
+ * all that one request needs is fetched with as few reads as possible and decompressed as one batch, which a pool
+ * spreads over its workers. A cluster that is wanted whole goes straight to its place. One that is wanted in part is
+ * decompressed into a small cache, since the rest will be asked for next.
+ */
+import { corrupt, ImageError } from '../../errors.js';
+import type { Codec, Kernels, RunBuffer, Unpack } from '../../kernels/kernels.js';
+import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import type { ByteSource } from '../../storage/storage.js';
+import { readPadded } from './header.js';
+
+/** Bytes of decompressed clusters in memory; at least `FEWEST_CLUSTERS`, however large they are. */
+const CACHE_BYTES = 4 * 1024 * 1024;
+const FEWEST_CLUSTERS = 4;
+/** Bytes. */
+const SMALLEST_BUFFER = 64 * 1024;
+
+/** One compressed cluster and the part of its content that is wanted. */
+export interface PackedCluster {
+  /** The stream: offset in the file, and the most bytes that it can take. */
+  hostOffset: number;
+  packedLength: number;
+  /** Bytes of the content to skip, and the place for those that follow. */
+  skip: number;
+  into: Uint8Array;
+}
+
+/** A stream and the place for all of its content. */
+interface Job {
+  hostOffset: number;
+  packedLength: number;
+  into: Uint8Array;
+}
+
+/** Streams that are fetched with one read: the bytes [start, end) of the file. */
+interface Fetch {
+  start: number;
+  end: number;
+  jobs: Job[];
+}
+
+export class PackedClusters {
+  readonly #source: ByteSource;
+  readonly #kernels: Kernels;
+  readonly #codec: Codec;
+  readonly #clusterSize: number;
+  readonly #capacity: number;
+  /** Contents by the host offset of their stream, the least recently used first; a promise while it is made. */
+  readonly #contents = new Map<number, MaybePromise<Uint8Array>>();
+
+  constructor(source: ByteSource, kernels: Kernels, codec: Codec, clusterSize: number) {
+    this.#source = source;
+    this.#kernels = kernels;
+    this.#codec = codec;
+    this.#clusterSize = clusterSize;
+    this.#capacity = Math.max(FEWEST_CLUSTERS, Math.floor(CACHE_BYTES / clusterSize));
+  }
+
+  /** Fills every `into`; ascending guest offsets need the fewest reads. Throws `corrupt` for a damaged stream. */
+  read(wanted: readonly PackedCluster[]): MaybePromise<void> {
+    const known: MaybePromise<void>[] = [];
+    const jobs: Job[] = [];
+    const parts: { cluster: PackedCluster; content: Uint8Array }[] = [];
+    for (const cluster of wanted) {
+      const content = this.#recall(cluster.hostOffset);
+      if (content !== undefined) known.push(copyPart(content, cluster));
+      else if (cluster.into.length === this.#clusterSize) jobs.push(cluster);
+      else {
+        const fresh = new Uint8Array(this.#clusterSize);
+        parts.push({ cluster, content: fresh });
+        jobs.push({ ...cluster, into: fresh });
+      }
+    }
+    const made = this.#make(jobs);
+    for (const { cluster, content } of parts) {
+      const arriving = isPending(made) ? made.then(() => content) : content;
+      this.#remember(cluster.hostOffset, arriving);
+      known.push(copyPart(arriving, cluster));
+    }
+    return allSettled([...known, made]);
+  }
+
+  /** Forgets all contents: for a writer that frees or moves compressed clusters. */
+  clear(): void {
+    this.#contents.clear();
+  }
+
+  #recall(hostOffset: number): MaybePromise<Uint8Array> | undefined {
+    const content = this.#contents.get(hostOffset);
+    if (content === undefined) return undefined;
+    this.#contents.delete(hostOffset);
+    this.#contents.set(hostOffset, content);
+    return content;
+  }
+
+  #remember(hostOffset: number, content: MaybePromise<Uint8Array>): void {
+    this.#contents.set(hostOffset, content);
+    if (isPending(content)) {
+      const replace = (bytes: Uint8Array | null) => {
+        if (this.#contents.get(hostOffset) !== content) return;
+        if (bytes === null) this.#contents.delete(hostOffset);
+        else this.#contents.set(hostOffset, bytes);
+      };
+      content.then(replace, () => replace(null));
+    }
+    for (const oldest of this.#contents.keys()) {
+      if (this.#contents.size <= this.#capacity) break;
+      this.#contents.delete(oldest);
+    }
+  }
+
+  /** Reads and decompresses all jobs. */
+  #make(jobs: readonly Job[]): MaybePromise<void> {
+    if (jobs.length === 0) return;
+    const fetches = fetchesFor(jobs);
+    for (const { start } of fetches) {
+      if (start >= this.#source.size)
+        throw corrupt(`Compressed cluster at offset ${start} lies beyond the end of the file`, { offset: start });
+    }
+    const buffers = fetches.map(({ start, end }) => this.#kernels.buffer(bufferLength(end - start)));
+    const release = () => {
+      for (const buffer of buffers) buffer.release();
+    };
+    try {
+      const reads = fetches.map(({ start, end }, index) =>
+        readPadded(this.#source, start, buffers[index]!.bytes.subarray(0, end - start)),
+      );
+      const arrived = allSettled(reads);
+      const unpacked = isPending(arrived)
+        ? arrived.then(() => this.#unpack(fetches, buffers))
+        : this.#unpack(fetches, buffers);
+      if (isPending(unpacked)) return unpacked.catch(asDamaged).finally(release);
+    } catch (error) {
+      release();
+      return asDamaged(error);
+    }
+    release();
+  }
+
+  #unpack(fetches: readonly Fetch[], buffers: readonly RunBuffer[]): MaybePromise<void> {
+    const batch: Unpack[] = [];
+    for (const [index, { start, jobs }] of fetches.entries()) {
+      for (const { hostOffset, packedLength, into } of jobs) {
+        const from = hostOffset - start;
+        batch.push({ packed: buffers[index]!.bytes.subarray(from, from + packedLength), into });
+      }
+    }
+    return this.#kernels.unpack(this.#codec, batch);
+  }
+}
+
+/** Jobs whose streams touch or share a sector, in the order of the file, become one fetch. */
+function fetchesFor(jobs: readonly Job[]): Fetch[] {
+  const fetches: Fetch[] = [];
+  let last: Fetch | undefined;
+  for (const job of jobs) {
+    const { hostOffset, packedLength } = job;
+    if (last !== undefined && hostOffset >= last.start && hostOffset <= last.end) {
+      last.end = Math.max(last.end, hostOffset + packedLength);
+      last.jobs.push(job);
+    } else {
+      last = { start: hostOffset, end: hostOffset + packedLength, jobs: [job] };
+      fetches.push(last);
+    }
+  }
+  return fetches;
+}
+
+/** Recycled memory is kept by length; powers of two keep the number of lengths small. */
+function bufferLength(length: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(length, SMALLEST_BUFFER)));
+}
+
+function copyPart(content: MaybePromise<Uint8Array>, { skip, into }: PackedCluster): MaybePromise<void> {
+  if (isPending(content)) return content.then((bytes) => into.set(bytes.subarray(skip, skip + into.length)));
+  into.set(content.subarray(skip, skip + into.length));
+}
+
+function asDamaged(error: unknown): never {
+  if (error instanceof ImageError && error.code === 'corrupt') throw error.prefixed('Damaged compressed cluster: ');
+  throw error;
+}

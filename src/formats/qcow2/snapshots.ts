@@ -1,0 +1,122 @@
+/**
+ * The snapshot table.
+ *
+ * Specification: QEMU, docs/interop/qcow2, "Snapshots".
+ */
+import { roundUp } from '../../bytes.js';
+import { corrupt, ImageError } from '../../errors.js';
+import type { SnapshotInfo } from '../../image/image.js';
+import type { ByteSource } from '../../storage/storage.js';
+import { checkedTable, clusterSizeOf, type QcowHeader } from './header.js';
+import { ENTRY_SIZE, LIMITS, SNAPSHOT, SNAPSHOT_EXTRA } from './layout.js';
+import type { L1Table } from './map.js';
+
+/** An entry of the table. */
+export interface Snapshot extends SnapshotInfo {
+  /** As stored; `snapshotL1` checks them. */
+  l1TableOffset: bigint;
+  /** Entries. */
+  l1Size: number;
+  /** All extra data as stored, for whoever writes the table anew. */
+  extraData: Uint8Array;
+}
+
+const utf8 = new TextDecoder();
+
+/** No icount was recorded. */
+const NO_ICOUNT = 0xffff_ffff_ffff_ffffn;
+
+/** Reads the whole table: at most 64 MiB, at most what the file holds. */
+export async function readSnapshots(source: ByteSource, header: QcowHeader): Promise<Snapshot[]> {
+  const snapshots: Snapshot[] = [];
+  const reader = new TableReader(source, header.snapshotsOffset);
+  for (let index = 0; index < header.snapshotCount; index++) {
+    reader.align();
+    const fixed = SNAPSHOT.read(await reader.take(SNAPSHOT.size));
+    if (fixed.extraDataSize > LIMITS.snapshotExtraData)
+      throw corrupt(`Too much extra metadata in snapshot table entry ${index}`);
+    const extraData = (await reader.take(fixed.extraDataSize)).slice();
+    const id = utf8.decode(await reader.take(fixed.idLength));
+    const name = utf8.decode(await reader.take(fixed.nameLength));
+    snapshots.push({ id, name, ...parseEntry(fixed, extraData, header.size) });
+  }
+  return snapshots;
+}
+
+function parseEntry(
+  fixed: ReturnType<typeof SNAPSHOT.read>,
+  extraData: Uint8Array,
+  currentSize: number,
+): Omit<Snapshot, 'id' | 'name'> {
+  const padded = new Uint8Array(SNAPSHOT_EXTRA.size);
+  padded.set(extraData.subarray(0, padded.length));
+  const extra = SNAPSHOT_EXTRA.read(padded);
+  const has = (end: number) => extraData.length >= end;
+  return {
+    size: has(16) ? checkedBytes(extra.diskSize, 'Snapshot disk size') : currentSize,
+    vmStateSize: has(8) ? checkedBytes(extra.vmStateSize, 'Snapshot VM state size') : fixed.vmStateSize32,
+    date: { seconds: fixed.seconds, nanoseconds: fixed.nanoseconds },
+    vmClock: fixed.vmClock,
+    icount: has(24) && extra.icount !== NO_ICOUNT ? extra.icount : null,
+    l1TableOffset: fixed.l1TableOffset,
+    l1Size: fixed.l1Size,
+    extraData,
+  };
+}
+
+function checkedBytes(value: bigint, what: string): number {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw corrupt(`${what} is too large`);
+  return Number(value);
+}
+
+/** The snapshot with this id, else the one with this name. Throws `not-found`. */
+export function findSnapshot(snapshots: readonly Snapshot[], idOrName: string): Snapshot {
+  const found = snapshots.find(({ id }) => id === idOrName) ?? snapshots.find(({ name }) => name === idOrName);
+  if (found === undefined) throw new ImageError('not-found', "Can't find snapshot");
+  return found;
+}
+
+/** The snapshot's L1 table, checked like the active one. */
+export function snapshotL1(snapshot: Snapshot, header: QcowHeader): L1Table {
+  const { l1TableOffset, l1Size } = snapshot;
+  const extent = { entries: l1Size, entrySize: ENTRY_SIZE, limit: LIMITS.l1Bytes };
+  const offset = checkedTable('Snapshot L1 table', clusterSizeOf(header), l1TableOffset, extent);
+  return { offset, entries: l1Size };
+}
+
+/** Bytes of the table one after the other, fetched in chunks. */
+class TableReader {
+  static readonly #CHUNK = 64 * 1024;
+  #chunk = new Uint8Array(0);
+  /** File offset of the chunk's first byte, and of the next byte to take. */
+  #chunkStart = 0;
+  #at: number;
+
+  constructor(
+    private readonly source: ByteSource,
+    private readonly start: number,
+  ) {
+    this.#at = start;
+  }
+
+  align(): void {
+    this.#at = roundUp(this.#at, 8);
+  }
+
+  /** The next `length` bytes, at most 65535; valid until the next call. */
+  async take(length: number): Promise<Uint8Array> {
+    const end = this.#at + length;
+    if (end - this.start > LIMITS.snapshotTableBytes) throw corrupt('Snapshot table is too big');
+    if (end > this.source.size) throw corrupt('Snapshot table ends beyond the end of the file');
+    if (this.#at < this.#chunkStart || end > this.#chunkStart + this.#chunk.length) await this.#fetch();
+    const from = this.#at - this.#chunkStart;
+    this.#at = end;
+    return this.#chunk.subarray(from, from + length);
+  }
+
+  async #fetch(): Promise<void> {
+    this.#chunkStart = this.#at;
+    this.#chunk = new Uint8Array(Math.min(TableReader.#CHUNK, this.source.size - this.#at));
+    await this.source.read(this.#at, this.#chunk);
+  }
+}
