@@ -37,6 +37,14 @@ export interface ByteSource {
 /** How space is reserved ahead of writing: as `preallocation=` of `qemu-img`. */
 export type Preallocation = 'off' | 'falloc' | 'full';
 
+/** Advice to the file system about a new file; what it does not know has no effect. */
+export interface FileHints {
+  /** No copy-on-write (btrfs). */
+  nocow?: boolean | undefined;
+  /** Space is to be taken in pieces of so many bytes (XFS); 0 to 2^32 - 1. */
+  extentSize?: number | undefined;
+}
+
 export interface ByteSink {
   readonly name: string;
   /** Bytes that were never written read back as zero (a new file); false for an existing file or device. */
@@ -49,6 +57,8 @@ export interface ByteSink {
   truncate(size: number): Promise<void>;
   /** Reserves space for [0, size). Absent: only 'off' is possible. */
   preallocate?(size: number, mode: Preallocation): Promise<void>;
+  /** Advice for a new file, before anything is written. Absent: not a file. */
+  hint?(hints: FileHints): void;
   /** All that was written survives a power cut once this is done. */
   flush(): Promise<void>;
   close(): Promise<void>;

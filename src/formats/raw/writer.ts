@@ -1,0 +1,160 @@
+/** Writing raw images: every byte has its place already, so placing is nothing and writes may come in any order. */
+import { roundUp } from '../../bytes.js';
+import { ImageError } from '../../errors.js';
+import type { CreateRequest, DriverContext, EditRequest } from '../../image/driver.js';
+import type { EditableImage, ImageWriter, PendingWrite, PreparedRun } from '../../image/image.js';
+import type { OptionTable } from '../../image/options.js';
+import type { Piece } from '../../kernels/kernels.js';
+import { allSettled, type MaybePromise } from '../../maybe.js';
+import type { ByteStore, Preallocation } from '../../storage/storage.js';
+import { diskWindow, RawImage, SECTOR, type Window } from './image.js';
+
+export const rawCreateOptions: OptionTable = [
+  { name: 'size', type: 'size', help: 'Virtual disk size' },
+  { name: 'nocow', type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)' },
+  { name: 'preallocation', type: 'string', help: 'Preallocation mode (allowed values: off, falloc, full)' },
+  { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable' },
+];
+
+/** A page: what shares one is written by one write. */
+const UNIT = 4096;
+
+/** Writes the pieces at `base` + their offset. Zeros are left out where `skipZeros`. */
+function writePieces(store: ByteStore, base: number, pieces: readonly Piece[], skipZeros: boolean): MaybePromise<void> {
+  const work: MaybePromise<void>[] = [];
+  for (const piece of joined(pieces)) {
+    if (piece.kind !== 'zero') work.push(store.write(base + piece.offset, piece.bytes));
+    else if (!skipZeros) work.push(store.zero(base + piece.offset, piece.length));
+  }
+  return allSettled(work);
+}
+
+/** Neighbours of one kind as one piece, if their bytes are neighbours in memory too. */
+function joined(pieces: readonly Piece[]): readonly Piece[] {
+  if (pieces.length < 2) return pieces;
+  const result: Piece[] = [];
+  for (const piece of pieces) {
+    const last = result.at(-1);
+    const joint = last === undefined ? null : join(last, piece);
+    if (joint === null) result.push(piece);
+    else result[result.length - 1] = joint;
+  }
+  return result;
+}
+
+function join(left: Piece, right: Piece): Piece | null {
+  const { offset } = left;
+  const length = left.length + right.length;
+  if (left.kind === 'zero' && right.kind === 'zero') return { kind: 'zero', offset, length };
+  if (left.kind !== 'data' || right.kind !== 'data') return null;
+  const { buffer, byteOffset } = left.bytes;
+  if (right.bytes.buffer !== buffer || right.bytes.byteOffset !== byteOffset + left.length) return null;
+  return { kind: 'data', offset, length, bytes: new Uint8Array(buffer, byteOffset, length) };
+}
+
+/** Fills a new raw image. */
+export class RawWriter implements ImageWriter {
+  readonly unit = UNIT;
+  readonly encoding = null;
+  readonly unordered = true;
+
+  private constructor(
+    private readonly store: ByteStore,
+    readonly size: number,
+    private readonly flushes: boolean,
+  ) {}
+
+  /**
+   * Gives the storage its size, whole sectors; a device that is larger stays so. Throws `unsupported` for a kind of
+   * preallocation that the storage does not have, `invalid` for one that does not exist.
+   */
+  static async create(store: ByteStore, request: CreateRequest): Promise<RawWriter> {
+    const size = roundUp(request.size, SECTOR);
+    const { nocow, extent_size_hint: extentSize, preallocation } = request.options;
+    const mode = parsePreallocation(preallocation ?? 'off');
+    store.hint?.({ nocow: nocow === true, extentSize: extentSize === undefined ? undefined : Number(extentSize) });
+    if (mode === 'off') await resize(store, size);
+    else if (store.preallocate === undefined)
+      throw new ImageError('unsupported', `Unsupported preallocation mode '${mode}'`, { file: store.name });
+    else await store.preallocate(size, mode);
+    return new RawWriter(store, size, request.flush);
+  }
+
+  get readsZero(): boolean {
+    return this.store.readsZero;
+  }
+
+  place(run: PreparedRun): PendingWrite {
+    return () => writePieces(this.store, 0, run.pieces, this.store.readsZero);
+  }
+
+  async finish(): Promise<void> {
+    if (this.flushes) await this.store.flush();
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+}
+
+function parsePreallocation(value: unknown): Preallocation {
+  if (value === 'off' || value === 'falloc' || value === 'full') return value;
+  if (value === 'metadata') throw new ImageError('unsupported', `Unsupported preallocation mode: ${value}`);
+  throw new ImageError('invalid', `invalid parameter value: ${value}`);
+}
+
+async function resize(store: ByteStore, size: number): Promise<void> {
+  try {
+    await store.truncate(size);
+  } catch (error) {
+    const fits = error instanceof ImageError && error.code === 'invalid' && store.size >= size;
+    if (!fits) throw error;
+  }
+}
+
+/** Writes into an existing raw image. */
+export class RawEditor extends RawImage implements EditableImage {
+  readonly unit = UNIT;
+  readonly encoding = null;
+  readonly unordered = true;
+  readonly readsZero = false;
+
+  constructor(
+    private readonly store: ByteStore,
+    window: Window,
+    private readonly flushes: boolean,
+  ) {
+    super(store, window);
+  }
+
+  static async edit(store: ByteStore, request: EditRequest, context: DriverContext): Promise<RawEditor> {
+    return new RawEditor(store, diskWindow(store, context.runtimeOptions), request.flush);
+  }
+
+  place(run: PreparedRun): PendingWrite {
+    return () => writePieces(this.store, this.window.offset, run.pieces, false);
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#check(offset, bytes.length);
+    await this.store.write(this.window.offset + offset, bytes);
+  }
+
+  async zero(offset: number, length: number): Promise<void> {
+    this.#check(offset, length);
+    await this.store.zero(this.window.offset + offset, length);
+  }
+
+  flush(): Promise<void> {
+    return this.store.flush();
+  }
+
+  async finish(): Promise<void> {
+    if (this.flushes) await this.store.flush();
+  }
+
+  #check(offset: number, length: number): void {
+    if (offset + length > this.size)
+      throw new ImageError('io', 'Input/output error', { file: this.store.name, offset });
+  }
+}

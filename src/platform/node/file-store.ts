@@ -1,0 +1,237 @@
+/**
+ * Local files and block devices as storage.
+ *
+ * `FileStore` is made by `openFile`. It keeps no buffers of its own: transfers go straight between the caller's memory,
+ * which may be wasm memory, and the page cache.
+ */
+import { close, fdatasync, fstatSync, ftruncate, ftruncateSync, statSync, unlinkSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { ImageError } from '../../errors.js';
+import type { MaybePromise } from '../../maybe.js';
+import type { ByteStore, FileHints, Preallocation, StorageExtent } from '../../storage/storage.js';
+import { copyRange } from './copy-range.js';
+import { systemError } from './errno.js';
+import { applyHints } from './file-hints.js';
+import { type Channel, readChannel, writeChannel } from './file-io.js';
+import { fileExtents } from './holes.js';
+import type { Libc } from './libc.js';
+import { allocateFirstBlock, preallocate, punch, writeZeros } from './space.js';
+
+const closeFile = promisify(close);
+const syncData = promisify(fdatasync);
+const truncateFile = promisify(ftruncate);
+
+/** Offset, length and memory address that direct I/O needs at most; bytes. */
+const DIRECT_ALIGNMENT = 4096;
+
+/** What `openFile` found out. */
+export interface OpenedFile {
+  /** As the user or the image named it. */
+  readonly name: string;
+  readonly fd: number;
+  /** The same file without the page cache (O_DIRECT), null if that was not asked for. */
+  readonly directFd: number | null;
+  readonly kind: 'regular' | 'device';
+  readonly size: number;
+  /** The file did not exist before. */
+  readonly created: boolean;
+  /** Created or emptied by this opening: what is never written reads as zeros. */
+  readonly fresh: boolean;
+  /** `flush` has to reach the disk. */
+  readonly durable: boolean;
+  readonly libc: Libc | null;
+  /** Lets go of the locks. */
+  readonly unlock: () => void;
+}
+
+/** What became of a target that failed. */
+export type Discarded = 'removed' | 'emptied' | 'left';
+
+export class FileStore implements ByteStore {
+  readonly name: string;
+  readonly transfer = 256 * 1024;
+  readonly readsZero: boolean;
+  /** Absent where nothing can be known: for devices, and without the C library. */
+  readonly extents?: (offset: number, length: number) => StorageExtent[];
+  readonly #file: OpenedFile;
+  readonly #reads: Channel;
+  readonly #writes: Channel;
+  #size: number;
+  /** End of the last byte ever written; beyond it a fresh file is known to be all hole. */
+  #written: number;
+  #punches: boolean;
+  #closed = false;
+
+  constructor(file: OpenedFile) {
+    const { libc, fd, kind } = file;
+    this.#file = file;
+    this.name = file.name;
+    this.readsZero = file.fresh;
+    this.#size = file.size;
+    this.#written = file.fresh ? 0 : Number.POSITIVE_INFINITY;
+    this.#punches = libc !== null;
+    this.#reads = readChannel(file.name);
+    this.#writes = writeChannel(file.name);
+    if (libc !== null && kind === 'regular') this.extents = (offset, length) => fileExtents(libc, fd, offset, length);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A device: its size cannot be changed. */
+  get fixedSize(): boolean {
+    return this.#file.kind === 'device';
+  }
+
+  /** Bytes of disk space in use; 0 for a device. */
+  allocated(): number {
+    return fstatSync(this.#file.fd).blocks * 512;
+  }
+
+  read(offset: number, into: Uint8Array): MaybePromise<void> {
+    if (offset + into.length > this.#size)
+      throw new ImageError('io', 'Input/output error', { file: this.name, offset });
+    return this.#transfer(this.#reads, offset, into);
+  }
+
+  write(offset: number, bytes: Uint8Array): MaybePromise<void> {
+    const end = offset + bytes.length;
+    if (end > this.#size) this.#size = end;
+    if (end > this.#written) this.#written = end;
+    return this.#transfer(this.#writes, offset, bytes);
+  }
+
+  /** Past the page cache if asked for and if the request is aligned; the kernel keeps the two ways coherent. */
+  #transfer(channel: Channel, offset: number, bytes: Uint8Array): MaybePromise<void> {
+    const { fd, directFd } = this.#file;
+    if (directFd === null || ((offset | bytes.length | bytes.byteOffset) & (DIRECT_ALIGNMENT - 1)) !== 0)
+      return channel.transfer(fd, offset, bytes);
+    return this.#transferDirect(channel, directFd, offset, bytes);
+  }
+
+  async #transferDirect(channel: Channel, directFd: number, offset: number, bytes: Uint8Array): Promise<void> {
+    try {
+      await channel.transfer(directFd, offset, bytes);
+    } catch (error) {
+      // The device wants more than 4096, or the memory itself is not aligned.
+      if (!(error instanceof ImageError) || error.code !== 'invalid') throw error;
+      await channel.transfer(this.#file.fd, offset, bytes);
+    }
+  }
+
+  zero(offset: number, length: number): MaybePromise<void> {
+    const end = offset + length;
+    const used = Math.min(end, this.#size, this.#written);
+    if (end > this.#size && !this.fixedSize) this.#grow(end);
+    if (offset < used) return this.#zeroUsed(offset, (this.fixedSize ? end : used) - offset);
+  }
+
+  #grow(size: number): void {
+    try {
+      ftruncateSync(this.#file.fd, size);
+    } catch (error) {
+      throw systemError(error, { file: this.name });
+    }
+    this.#size = size;
+  }
+
+  async #zeroUsed(offset: number, length: number): Promise<void> {
+    const { libc, fd } = this.#file;
+    if (libc !== null && this.#punches) {
+      this.#punches = await punch(libc, fd, offset, length);
+      if (this.#punches) return;
+    }
+    await writeZeros(fd, offset, length);
+  }
+
+  async truncate(size: number): Promise<void> {
+    if (this.fixedSize) {
+      if (size > this.#size) throw new ImageError('invalid', 'Cannot grow device files', { file: this.name });
+      if (size < this.#size) throw new ImageError('invalid', 'Cannot resize device files', { file: this.name });
+      return;
+    }
+    const { fd, fresh } = this.#file;
+    try {
+      await truncateFile(fd, size);
+    } catch (error) {
+      const reason = systemError(error, { file: this.name });
+      throw reason instanceof ImageError ? reason.prefixed('Could not resize file: ') : reason;
+    }
+    const firstGrowth = fresh && this.#size === 0 && size > 0;
+    this.#size = size;
+    if (fresh) this.#written = Math.min(this.#written, size);
+    if (firstGrowth) await allocateFirstBlock(fd, size);
+  }
+
+  /** Reserves space up to `size`; 'full' writes zeros from the present end on. */
+  async preallocate(size: number, mode: Preallocation): Promise<void> {
+    if (mode === 'off' || size <= this.#size) return;
+    const { libc, fd } = this.#file;
+    if (this.fixedSize)
+      throw new ImageError('unsupported', `Unsupported preallocation mode '${mode}'`, { file: this.name });
+    const before = this.#size;
+    await preallocate(libc, fd, before, size, mode);
+    this.#size = size;
+    if (before === 0) await allocateFirstBlock(fd, size);
+  }
+
+  /** Advice to the file system, for a new file; best effort. Throws `invalid` for a hint beyond 32 bits. */
+  hint(hints: FileHints): void {
+    applyHints(this.#file.libc, this.#file.fd, hints);
+  }
+
+  /**
+   * Copies within the kernel, if possible by sharing the blocks. Throws `unsupported` where these two files cannot; then
+   * part of the range may have been copied.
+   */
+  async copyRange(from: FileStore, fromOffset: number, toOffset: number, length: number): Promise<void> {
+    const end = toOffset + length;
+    this.#written = Math.max(this.#written, end);
+    await copyRange(this.#file.libc, from.#file.fd, fromOffset, this.#file.fd, toOffset, length);
+    this.#size = Math.max(this.#size, end);
+  }
+
+  async flush(): Promise<void> {
+    if (!this.#file.durable) return;
+    try {
+      await syncData(this.#file.fd);
+    } catch (error) {
+      throw systemError(error, { file: this.name });
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#file.unlock();
+    try {
+      if (this.#file.directFd !== null) await closeFile(this.#file.directFd);
+      await closeFile(this.#file.fd);
+    } catch (error) {
+      throw systemError(error, { file: this.name });
+    }
+  }
+
+  /**
+   * After a failure, before `close`: removes the file if this opening created it, and empties it if this opening has
+   * overwritten it, so that nothing looks like a finished image. Devices and files opened for editing are left.
+   * Synchronous, so that it can be called when a signal ends the process.
+   */
+  discard(): Discarded {
+    const { fd, created, fresh } = this.#file;
+    if (!fresh) return 'left';
+    if (created && this.#isStillAt(this.name)) {
+      unlinkSync(this.name);
+      return 'removed';
+    }
+    ftruncateSync(fd, 0);
+    return 'emptied';
+  }
+
+  #isStillAt(path: string): boolean {
+    const opened = fstatSync(this.#file.fd);
+    const there = statSync(path, { throwIfNoEntry: false });
+    return there !== undefined && there.dev === opened.dev && there.ino === opened.ino;
+  }
+}

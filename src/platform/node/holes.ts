@@ -1,0 +1,34 @@
+/** Data and holes of a file, from the file system's own map: lseek(2) with SEEK_DATA and SEEK_HOLE. */
+import { constants } from 'node:os';
+import type { StorageExtent } from '../../storage/storage.js';
+import { type Libc, SEEK_DATA, SEEK_HOLE } from './libc.js';
+
+/** Extents an answer; bounds the time and memory of one call on a finely fragmented file. */
+const BATCH = 512;
+
+const { ENXIO } = constants.errno;
+
+/**
+ * Tiles a prefix of [offset, offset + length), at most 512 extents; the range must lie within the file. Where the file
+ * system cannot tell, the rest is data.
+ */
+export function fileExtents(libc: Libc, fd: number, offset: number, length: number): StorageExtent[] {
+  const extents: StorageExtent[] = [];
+  const end = offset + length;
+  let at = offset;
+  while (at < end && extents.length < BATCH) {
+    const data = libc.lseek(fd, at, SEEK_DATA);
+    if (data !== at) {
+      const hole = data > at || data === -ENXIO;
+      const stop = data > at ? Math.min(data, end) : end;
+      extents.push({ start: at, length: stop - at, hole });
+      at = stop;
+      continue;
+    }
+    const next = libc.lseek(fd, at, SEEK_HOLE);
+    const stop = next > at ? Math.min(next, end) : end;
+    extents.push({ start: at, length: stop - at, hole: false });
+    at = stop;
+  }
+  return extents;
+}
