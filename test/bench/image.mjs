@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 export const folder = process.env.DISKLOOM_BENCH_DIR ?? join(tmpdir(), 'diskloom-bench');
 
-const PACKAGES = 'build-essential,python3,git,vim-nox,clang,perl-doc,gdb';
+const PACKAGES = 'build-essential,python3,git,vim-nox,clang,perl-doc,llvm';
 
 function run(program, ...args) {
   execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
