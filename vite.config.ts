@@ -39,10 +39,62 @@ function nodeBundle(entry: string, file: string, format: 'cjs' | 'es', outDir = 
   };
 }
 
+/** What the page and the browser library share: addresses relative to the file that names them, assets as files. */
+function webBundle(outDir: string): UserConfig {
+  return {
+    base: './',
+    worker: { format: 'es' },
+    build: { outDir, emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, modulePreload: false },
+  };
+}
+
+/** The page: index.html and all that it needs, for any static host. */
+function webApp(): UserConfig {
+  return { ...webBundle('../dist/web-app'), root: 'web' };
+}
+
+/**
+ * Leaves the references to workers and kernels in the library as `new URL('./name', import.meta.url)`, the form that
+ * browsers run as it is and that the bundlers of its users know how to follow; puts the kernels beside it.
+ */
+function plainReferences(): Plugin {
+  return {
+    name: 'plain-references',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!id.includes('/src/platform/web/')) return undefined;
+      return code
+        .replace(/new URL\('\.\/([\w-]+)\.ts'/g, "new URL(/* @vite-ignore */ './$1.mjs'")
+        .replace(/new URL\('(?:\.\.\/)+build\/([\w-]+\.wasm)'/g, "new URL(/* @vite-ignore */ './$1'");
+    },
+    // Vite leaves alone what is marked so; the users' bundlers must not.
+    renderChunk: (code) => code.replaceAll('/* @vite-ignore */', ''),
+    buildStart() {
+      for (const fileName of ['kernels.wasm', 'kernels-shared.wasm'])
+        this.emitFile({ type: 'asset', fileName, source: readFileSync(`build/${fileName}`) });
+    },
+  };
+}
+
+/** `diskloom/web`: modules and kernels in one folder, fetched when they are needed. */
+function webLibrary(): UserConfig {
+  const { build, ...config } = webBundle('dist/web');
+  const names = ['index', 'engine-worker', 'kernel-worker'];
+  const input = Object.fromEntries(names.map((name) => [name, `src/platform/web/${name}.ts`]));
+  const output = { entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs' };
+  return {
+    ...config,
+    plugins: [plainReferences()],
+    build: { ...build, minify: false, rolldownOptions: { input, output, preserveEntrySignatures: 'strict' } },
+  };
+}
+
 const targets: Record<string, () => UserConfig> = {
   worker: () => nodeBundle('src/platform/node/kernel-worker.ts', 'kernel-worker.cjs', 'cjs', 'build'),
   cli: () => nodeBundle('src/cli/main.ts', 'cli.js', 'cjs'),
   node: () => nodeBundle('src/platform/node/index.ts', 'node.mjs', 'es'),
+  'web-library': webLibrary,
+  web: webApp,
 };
 
 export default defineConfig(({ mode }) => {

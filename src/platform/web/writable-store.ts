@@ -8,8 +8,8 @@
  * Each request to the stream has a high fixed cost; neighbouring writes are therefore joined into 8 MiB, in two
  * buffers of which one fills while the other is written.
  */
-import type { ImageError } from '../../errors.js';
-import type { ByteSink } from '../../storage/storage.js';
+import { ImageError } from '../../errors.js';
+import type { ByteStore } from '../../storage/storage.js';
 import { storageError } from './dom-errors.js';
 
 /** Bytes of a joined write; throughput levels off here. */
@@ -30,7 +30,8 @@ function emptyBatch(): Batch {
   return { memory: new Uint8Array(JOINED), offset: 0, length: 0, written: Promise.resolve() };
 }
 
-export class WritableStore implements ByteSink {
+export class WritableStore implements ByteStore {
+  readonly transfer = JOINED;
   readonly readsZero = true;
   readonly #stream: FileSystemWritableFileStream;
   #filling = emptyBatch();
@@ -63,6 +64,11 @@ export class WritableStore implements ByteSink {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Always throws: what is written can be read once the file is finished, not before. */
+  read(offset: number): never {
+    throw new ImageError('unsupported', 'A file that is being replaced cannot be read', { file: this.name, offset });
   }
 
   /** Done once `bytes` are copied; a failure to write them shows in a later call. */

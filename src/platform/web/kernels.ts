@@ -1,0 +1,50 @@
+/**
+ * Kernels for the browser: the module is fetched once and handed to a pool of workers.
+ *
+ * Where the page is cross-origin isolated the workers share the engine's memory and messages carry no bytes; anywhere
+ * else bytes are transferred, with the same results.
+ */
+import { ImageError } from '../../errors.js';
+import { InlineKernels, type KernelModule } from '../../kernels/inline.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import { KernelPool, type KernelWorkerHandle } from '../../kernels/pool.js';
+
+export interface WebKernelOptions {
+  /** Workers at most; default: one a processor. 0: all work is done on the calling thread. */
+  workers?: number | undefined;
+}
+
+/** Loads the module; workers start with the first work for them. Throws `io` if the module cannot be had. */
+export async function createWebKernels(options: WebKernelOptions = {}): Promise<Kernels> {
+  const workers = options.workers ?? navigator.hardwareConcurrency;
+  const module = await load();
+  return workers === 0 ? new InlineKernels(module) : new KernelPool({ module, workers, spawn });
+}
+
+async function load(): Promise<KernelModule> {
+  const shared = globalThis.crossOriginIsolated;
+  const url = shared
+    ? new URL('../../../build/kernels-shared.wasm', import.meta.url)
+    : new URL('../../../build/kernels.wasm', import.meta.url);
+  try {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+    // Not compileStreaming: some hosts serve wasm without its media type, which that refuses.
+    return { module: await WebAssembly.compile(await response.arrayBuffer()), shared };
+  } catch (cause) {
+    throw new ImageError('io', 'The kernels could not be loaded', { cause });
+  }
+}
+
+function spawn(): KernelWorkerHandle {
+  const worker = new Worker(new URL('./kernel-worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'diskloom kernels',
+  });
+  return {
+    endpoint: worker,
+    terminate: () => worker.terminate(),
+    onFailure: (report) =>
+      worker.addEventListener('error', (event) => report(new Error(event.message || 'it could not be loaded'))),
+  };
+}
