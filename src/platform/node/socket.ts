@@ -59,7 +59,7 @@ function checkEndpoint(endpoint: Endpoint): void {
 
 /**
  * `onread` lets the socket read into memory that the receiver names each time, without a stream's buffers and events in
- * between: twice as fast as 'data' events when the memory is the buffer where the bytes are wanted.
+ * between: half the processor time of 'data' events when that memory is where the bytes are wanted.
  */
 function socketOptions(endpoint: Endpoint, receiver: Receiver, fail: (error: Error) => void): SocketConnectOpts {
   const onread = {
@@ -77,7 +77,7 @@ function socketOptions(endpoint: Endpoint, receiver: Receiver, fail: (error: Err
     },
   };
   if (endpoint.type === 'unix') return { path: endpoint.path, onread };
-  return { host: endpoint.host, port: endpoint.port, noDelay: true, onread };
+  return { host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, onread };
 }
 
 function connected(socket: Socket, endpoint: Endpoint, signal: AbortSignal): Promise<void> {

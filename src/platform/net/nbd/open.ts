@@ -45,7 +45,7 @@ export async function openNbd(target: string | NbdAddress, options: NbdOptions):
     throw new ImageError('invalid', 'export name too long to send to server', { file: name });
 
   const pool = new ConnectionPool(
-    (stop, onEnd) => openTransmission(address, options, stop, onEnd),
+    (stop) => openTransmission(address, options, stop),
     options.connections ?? DEFAULT_CONNECTIONS,
     1000 * (options.reconnectDelay ?? 0),
   );
@@ -70,7 +70,6 @@ async function openTransmission(
   address: NbdAddress,
   { connect, connectTimeout = DEFAULT_CONNECT_TIMEOUT }: NbdOptions,
   stop: AbortSignal,
-  onEnd: (reason: ImageError) => void,
 ): Promise<Transmission> {
   const limit = new AbortController();
   const forward = () => limit.abort(stop.reason);
@@ -84,7 +83,7 @@ async function openTransmission(
     const send = (bytes: Uint8Array) => connection.send([bytes]);
     try {
       const info = await inbox.run(negotiate(send, address.exportName));
-      return new Transmission(info, connection, inbox, onEnd);
+      return new Transmission(info, connection, inbox);
     } catch (error) {
       await connection.end();
       throw error;

@@ -12,8 +12,8 @@ import { ImageError } from '../../../errors.js';
 import { TransmissionFlag } from './protocol.js';
 import type { Transmission } from './transmission.js';
 
-/** Connects and shakes hands, unless `signal` fires; `onEnd` is called with the reason when the connection breaks. */
-export type Open = (signal: AbortSignal, onEnd: (reason: ImageError) => void) => Promise<Transmission>;
+/** Connects and shakes hands, unless `signal` fires. */
+export type Open = (signal: AbortSignal) => Promise<Transmission>;
 
 /** A connection with this much in flight, in bytes, is busy: another one may help. */
 const BUSY = 1024 * 1024;
@@ -112,11 +112,7 @@ export class ConnectionPool {
   }
 
   async #add(): Promise<Transmission> {
-    const transmission: Transmission = await this.open(this.#stop.signal, (reason) => {
-      this.#lost = reason;
-      const at = this.#live.indexOf(transmission);
-      if (at >= 0) this.#live.splice(at, 1);
-    });
+    const transmission = await this.open(this.#stop.signal);
     this.#size ??= transmission.info.size;
     if (this.#stop.signal.aborted || transmission.info.size !== this.#size) {
       await transmission.close();
@@ -124,6 +120,11 @@ export class ConnectionPool {
       throw new ImageError('io', 'The size of the export has changed');
     }
     this.#live.push(transmission);
+    void transmission.ended.then((reason) => {
+      this.#lost = reason;
+      const at = this.#live.indexOf(transmission);
+      if (at >= 0) this.#live.splice(at, 1);
+    });
     return transmission;
   }
 }

@@ -44,16 +44,18 @@ export class Transmission {
   #load = 0;
   #ended: ImageError | null = null;
 
-  /** Takes over a connection whose handshake is done. `onEnd` is called once, when the connection has broken. */
+  /** Settles, with the reason, when the connection has broken. */
+  readonly ended: Promise<ImageError>;
+
+  /** Takes over a connection whose handshake is done. */
   constructor(
     readonly info: ExportInfo,
     readonly connection: Connection,
     inbox: Inbox,
-    onEnd: (reason: ImageError) => void,
   ) {
-    inbox.run(this.#replies()).catch((reason: ImageError) => {
+    this.ended = inbox.run(this.#replies()).catch((reason: ImageError) => {
       this.destroy(reason);
-      onEnd(reason);
+      return reason;
     });
   }
 
