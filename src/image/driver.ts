@@ -50,6 +50,8 @@ export interface ImageDriver {
   /** The name that `-f` and `-O` take. */
   readonly name: string;
   readonly createOptions: OptionTable;
+  /** What `DriverContext.runtimeOptions` may hold; a 'string' names a file that is opened by `openReference`. */
+  readonly runtimeOptions?: OptionTable;
   /** The format can compress units (`-c`). */
   readonly compresses: boolean;
   /** The format can have a backing file. */

@@ -22,7 +22,10 @@ export interface Extent {
   length: number;
   kind: 'data' | 'zero' | 'unallocated';
   compressed: boolean;
-  /** Where the bytes are in the storage, if they lie there plain and contiguous; also for allocated zero clusters. */
+  /**
+   * Where the bytes are in the storage, if they lie there plain and contiguous; also for allocated clusters, or parts
+   * of them, that are not data.
+   */
   hostOffset: number | null;
   /** 0: this image; 1: its backing file; and so on. */
   depth: number;

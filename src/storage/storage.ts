@@ -31,6 +31,8 @@ export interface ByteSource {
    * ascending, contiguous, starting at `offset`; ask again for the rest. Absent: nothing is known, all may be data.
    */
   extents?(offset: number, length: number): MaybePromise<StorageExtent[]>;
+  /** Bytes of disk space that it takes, which holes make smaller than `size`. Absent: unknown. */
+  allocated?(): number;
   close(): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import type { ByteSource } from '../../storage/storage.js';
 import { type Bitmap, type BitmapStretch, bitmapStretches } from './bitmaps.js';
 import { describeImage } from './details.js';
 import { clusterSizeOf, type QcowHeader, readPadded } from './header.js';
+import type { DataHoles } from './holes.js';
 import { ClusterMap, type L1Table, type Run } from './map.js';
 import { type PackedCluster, PackedClusters } from './packed.js';
 import { findSnapshot, type Snapshot, snapshotL1 } from './snapshots.js';
@@ -20,6 +21,7 @@ export interface QcowParts {
   /** Holds the data; null: it could not be opened, and `unreadable` says why. */
   readonly data: ByteSource | null;
   readonly tables: TableCache;
+  readonly holes: DataHoles;
   readonly kernels: Kernels;
   readonly snapshots: readonly Snapshot[];
   readonly bitmaps: readonly Bitmap[];
@@ -63,7 +65,7 @@ export class QcowImage implements Image {
 
   extents(start: number, length: number): MaybePromise<Extent[]> {
     const runs = this.map.prefix(start, start + length);
-    return isPending(runs) ? runs.then((arrived) => arrived.map(extentOf)) : runs.map(extentOf);
+    return isPending(runs) ? runs.then((arrived) => this.#extentsOf(arrived)) : this.#extentsOf(runs);
   }
 
   read(offset: number, into: Uint8Array): MaybePromise<void> {
@@ -95,6 +97,11 @@ export class QcowImage implements Image {
   async close(): Promise<void> {
     const { source, data } = this.parts;
     await Promise.all(data === source || data === null ? [source.close()] : [source.close(), data.close()]);
+  }
+
+  #extentsOf(runs: readonly Run[]): MaybePromise<Extent[]> {
+    const withHoles = this.parts.holes.applied(runs);
+    return isPending(withHoles) ? withHoles.then((arrived) => arrived.map(extentOf)) : withHoles.map(extentOf);
   }
 
   #fill(runs: readonly Run[], offset: number, into: Uint8Array): MaybePromise<void> {

@@ -1,12 +1,20 @@
 /** The qcow2 driver: versions 2 and 3 of QEMU's copy-on-write format. */
 import { viewOf } from '../../bytes.js';
 import type { ImageDriver, ProbeInput } from '../../image/driver.js';
+import type { OptionTable } from '../../image/options.js';
 import { HEADER_V2, MAGIC } from './layout.js';
 import { openQcow2 } from './open.js';
+import { DEFAULT_TABLE_MEMORY } from './tables.js';
+
+const RUNTIME_OPTIONS: OptionTable = [
+  { name: 'data-file', type: 'string', help: 'External data file, in place of the one that the image names' },
+  { name: 'l2-cache-size', type: 'size', help: 'Bytes of L1 and L2 tables in memory', default: DEFAULT_TABLE_MEMORY },
+];
 
 export const qcow2: ImageDriver = {
   name: 'qcow2',
   createOptions: [],
+  runtimeOptions: RUNTIME_OPTIONS,
   compresses: true,
   backing: true,
   probe,

@@ -272,7 +272,7 @@ export class ClusterMap {
       const hostOfSubcluster = host === null ? null : host + (from - at);
       if (zero & bit) list.add('zero', from, to - from, hostOfSubcluster);
       else if (allocated & bit) list.add('data', from, to - from, hostOfSubcluster);
-      else list.add('unallocated', from, to - from, null);
+      else list.add('unallocated', from, to - from, hostOfSubcluster);
       from = to;
     }
   }

@@ -4,7 +4,8 @@ import type { DriverContext } from '../../image/driver.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { readBitmaps } from './bitmaps.js';
 import { describeEncryption, encryptionRefusal } from './encryption.js';
-import { hasDataFile, type QcowHeader, readHeader } from './header.js';
+import { clusterSizeOf, hasDataFile, type QcowHeader, readHeader } from './header.js';
+import { DataHoles } from './holes.js';
 import { QcowImage } from './image.js';
 import { AUTOCLEAR, ENTRY_SIZE } from './layout.js';
 import { readSnapshots } from './snapshots.js';
@@ -22,11 +23,14 @@ export async function openQcow2(source: ByteSource, context: DriverContext): Pro
   const bitmaps = await readBitmaps(source, header);
   const encryption = await describeEncryption(source, header);
   const { data, failure } = await openData(source, header, context);
+  const memory = context.runtimeOptions?.['l2-cache-size'];
+  const tables = new TableCache(source, null, clusterSizeOf(header), memory === undefined ? undefined : Number(memory));
   return new QcowImage({
     header,
     source,
     data,
-    tables: new TableCache(source, null, 2 ** header.clusterBits),
+    tables,
+    holes: new DataHoles(header, source, data, tables),
     kernels: context.kernels,
     snapshots,
     bitmaps,
