@@ -3,6 +3,7 @@
  * The memory map is exported too, so that the host never guesses an address.
  */
 export { adler32, crc32, crc32c, xxh64 } from './checksum';
+export { deflate } from './deflate/deflate';
 export { inflate } from './inflate/inflate';
 export { ARENA, OVERREAD, SCRATCH_IN, SCRATCH_OUT, SCRATCH_SIZE } from './memory';
 export { isZero, split } from './zero';
