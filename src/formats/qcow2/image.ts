@@ -86,7 +86,8 @@ export class QcowImage implements Image {
    */
   async snapshot(idOrName: string): Promise<QcowImage> {
     const snapshot = findSnapshot(this.snapshots, idOrName);
-    return new QcowImage(this.parts, snapshot.size, snapshotL1(snapshot, this.parts.header));
+    const { header, source } = this.parts;
+    return new QcowImage(this.parts, snapshot.size, snapshotL1(snapshot, header, source.size));
   }
 
   /** What a bitmap of `bitmaps` holds. Throws `corrupt`, also for one that is `inUse` and of the wrong size. */

@@ -211,8 +211,7 @@ export class ClusterMap {
     let index = Math.floor(start / this.#clusterSize) % entriesPerPage;
     let at = start;
     while (at < stop) {
-      const cluster = at - (at % this.#clusterSize);
-      const next = Math.min(cluster + this.#clusterSize, stop);
+      const next = Math.min(this.#clusterAt(at) + this.#clusterSize, stop);
       const high = page.view.getUint32(index * this.#entrySize);
       const low = page.view.getUint32(index * this.#entrySize + 4);
       if (isCompressed(high)) this.#addCompressed(high, low, at, next, list);
@@ -225,7 +224,9 @@ export class ClusterMap {
 
   #addCompressed(high: number, low: number, at: number, next: number, list: RunList): void {
     if (this.#isExternal)
-      throw corrupt(`Compressed cluster entry found in image with external data file (guest offset: ${hex(at)})`);
+      throw corrupt(
+        `Compressed cluster entry found in image with external data file (guest offset: ${hex(this.#clusterAt(at))})`,
+      );
     const offset = compressedOffsetOf(high, low, this.#clusterBits);
     list.addPacked(at, next - at, offset, compressedLengthOf(high, low, this.#clusterBits));
   }
@@ -234,7 +235,7 @@ export class ClusterMap {
     const host = this.#hostOf(high, low, at);
     const isZero = readsAsZero(low);
     if (isZero && this.#version < 3)
-      throw corrupt(`Zero cluster entry found in pre-v3 image (guest offset: ${hex(at)})`);
+      throw corrupt(`Zero cluster entry found in pre-v3 image (guest offset: ${hex(this.#clusterAt(at))})`);
     if (isZero) list.add('zero', at, next - at, host);
     else list.add(host === null ? 'unallocated' : 'data', at, next - at, host);
   }
@@ -242,18 +243,22 @@ export class ClusterMap {
   /** Host offset of guest offset `at` by a standard entry; null if it names no cluster. */
   #hostOf(high: number, low: number, at: number): number | null {
     if (reservedL2Bits(high, low) || (this.#isExtended && readsAsZero(low)))
-      throw corrupt(`Reserved bits set in L2 entry (guest offset: ${hex(at)})`);
+      throw corrupt(`Reserved bits set in L2 entry (guest offset: ${hex(this.#clusterAt(at))})`);
     const offset = hostOffsetOf(high, low);
     // Offset 0 is the header, except in an external data file: there the "copied" bit tells a cluster from none.
     if (offset === 0 && !(this.#isExternal && isCopied(high) && !readsAsZero(low))) return null;
     if (offset % this.#clusterSize !== 0)
-      throw corrupt(`Cluster allocation offset ${hex(offset)} unaligned (guest offset: ${hex(at)})`);
+      throw corrupt(`Cluster allocation offset ${hex(offset)} unaligned (guest offset: ${hex(this.#clusterAt(at))})`);
     const host = offset + (at % this.#clusterSize);
     if (this.#isExternal && host !== at) {
-      const mismatch = `does not match guest cluster offset: ${hex(at - (at % this.#clusterSize))}`;
+      const mismatch = `does not match guest cluster offset: ${hex(this.#clusterAt(at))}`;
       throw corrupt(`External data file host cluster offset ${hex(offset)} ${mismatch}`);
     }
     return host;
+  }
+
+  #clusterAt(at: number): number {
+    return at - (at % this.#clusterSize);
   }
 
   /** [Extended L2 entries] Low half of the bitmap: allocated; high half: reads as zeros; bit i is subcluster i. */
@@ -263,7 +268,7 @@ export class ClusterMap {
     const zero = page.view.getUint32(entry + 8);
     const allocated = page.view.getUint32(entry + 12);
     if ((host === null ? allocated : allocated & zero) !== 0)
-      throw corrupt(`Invalid cluster entry found (guest offset: ${hex(at)})`);
+      throw corrupt(`Invalid cluster entry found (guest offset: ${hex(this.#clusterAt(at))})`);
     const subclusterSize = this.#clusterSize / SUBCLUSTERS;
     for (let from = at; from < next; ) {
       const subcluster = Math.floor((from % this.#clusterSize) / subclusterSize);

@@ -76,11 +76,12 @@ export function findSnapshot(snapshots: readonly Snapshot[], idOrName: string): 
   return found;
 }
 
-/** The snapshot's L1 table, checked like the active one. */
-export function snapshotL1(snapshot: Snapshot, header: QcowHeader): L1Table {
+/** The snapshot's L1 table, checked like the active one; it must lie within the file's `fileSize` bytes. */
+export function snapshotL1(snapshot: Snapshot, header: QcowHeader, fileSize: number): L1Table {
   const { l1TableOffset, l1Size } = snapshot;
   const extent = { entries: l1Size, entrySize: ENTRY_SIZE, limit: LIMITS.l1Bytes };
   const offset = checkedTable('Snapshot L1 table', clusterSizeOf(header), l1TableOffset, extent);
+  if (offset + l1Size * ENTRY_SIZE > fileSize) throw corrupt('Snapshot L1 table ends beyond the end of the file');
   return { offset, entries: l1Size };
 }
 
