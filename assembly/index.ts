@@ -7,4 +7,5 @@ export { deflate } from './deflate/deflate';
 export { inflate } from './inflate/inflate';
 export { ARENA, OVERREAD, SCRATCH_IN, SCRATCH_OUT, SCRATCH_SIZE } from './memory';
 export { isZero, split } from './zero';
+export { zstdCompress } from './zstd/compress';
 export { zstdDecompress } from './zstd/decompress';

@@ -36,7 +36,58 @@ export const OFFSET_PREDEFINED: usize = MATCH_LENGTH_PREDEFINED + 512;
 export const LITERAL_LENGTH_STATES: usize = OFFSET_PREDEFINED + 256;
 export const MATCH_LENGTH_STATES: usize = LITERAL_LENGTH_STATES + 4 * KIB;
 export const OFFSET_STATES: usize = MATCH_LENGTH_STATES + 4 * KIB;
+
+// Both, but nothing is kept here.
+
 /** Literals of the current block. */
 export const LITERALS: usize = OFFSET_STATES + 2 * KIB;
 
-export const DECODER_END: usize = LITERALS + <usize>BLOCK_MAXIMUM + COPY_SLACK;
+// Encoder.
+
+/** Sequences of the current block, 8 bytes each: see match-finder. A match has 4 bytes or more. */
+export const SEQUENCES: usize = LITERALS + <usize>BLOCK_MAXIMUM + COPY_SLACK;
+export const SEQUENCES_LIMIT: usize = (<usize>BLOCK_MAXIMUM >> 2) + 8;
+/** The codes of each sequence, 4 bytes each: see sequences-encode. */
+export const CODES: usize = SEQUENCES + 8 * SEQUENCES_LIMIT;
+/** The compressed block, while it is not known whether it is worth keeping; streams may be flushed 8 bytes too far. */
+export const BLOCK: usize = CODES + 4 * SEQUENCES_LIMIT;
+export const BLOCK_SIZE: usize = <usize>BLOCK_MAXIMUM + 4 * KIB;
+
+/** Four partial histograms of 256 u32 each; the first one receives the sum. */
+export const HISTOGRAM: usize = BLOCK + BLOCK_SIZE + COPY_SLACK;
+/** How often each code occurs in the block, u32 each. */
+export const LITERAL_LENGTH_HISTOGRAM: usize = HISTOGRAM + 4 * KIB;
+export const OFFSET_HISTOGRAM: usize = LITERAL_LENGTH_HISTOGRAM + 256;
+export const MATCH_LENGTH_HISTOGRAM: usize = OFFSET_HISTOGRAM + 256;
+/** FSE tables for encoding: see fse-encode. The last one is for Huffman weights. */
+export const LITERAL_LENGTH_CODER: usize = MATCH_LENGTH_HISTOGRAM + 256;
+export const OFFSET_CODER: usize = LITERAL_LENGTH_CODER + 2 * KIB;
+export const MATCH_LENGTH_CODER: usize = OFFSET_CODER + 2 * KIB;
+export const WEIGHT_CODER: usize = MATCH_LENGTH_CODER + 2 * KIB;
+/** Distribution tables as they will be written, until their mode is chosen. */
+export const DISTRIBUTION: usize = WEIGHT_CODER + 2 * KIB;
+/** log2 of 1 to 512 in 1/256 bit, u16 each. */
+export const LOGARITHMS: usize = DISTRIBUTION + 256;
+/** Codes of literal lengths below 64 and match lengths below 128 + 3, u8 each. */
+export const SHORT_LITERAL_LENGTH_CODES: usize = LOGARITHMS + 1088;
+export const SHORT_MATCH_LENGTH_CODES: usize = SHORT_LITERAL_LENGTH_CODES + 64;
+/** Huffman codes of the literals, u16 each: see huffman-encode. The second set is the candidate for the block. */
+export const HUFFMAN_CODES: usize = SHORT_MATCH_LENGTH_CODES + 128;
+export const HUFFMAN_CANDIDATE: usize = HUFFMAN_CODES + 512;
+/** Literals in ascending order of frequency, u32 each, twice because sorting goes back and forth. */
+export const SORTED: usize = HUFFMAN_CANDIDATE + 512;
+export const SORTING: usize = SORTED + KIB;
+/** Counters of the radix sort, u32 each. */
+export const DIGITS: usize = SORTING + KIB;
+/** Inner nodes of the Huffman tree: weight u32 each, and parent or depth u32 each. */
+export const NODE_WEIGHTS: usize = DIGITS + 2 * KIB;
+export const NODE_PARENTS: usize = NODE_WEIGHTS + KIB;
+
+/** Match tables, u32 positions: see match-finder. Their sizes are limits of what levels may ask for. */
+export const TABLE_LOG_LIMIT: u32 = 17;
+export const CHAIN_LOG_LIMIT: u32 = 19;
+export const FIRST_TABLE: usize = (NODE_PARENTS + KIB + 63) & ~63;
+export const SECOND_TABLE: usize = FIRST_TABLE + (<usize>4 << TABLE_LOG_LIMIT);
+/** The chain takes the second table's place and more. */
+export const CHAIN: usize = SECOND_TABLE;
+export const WORKSPACE_END: usize = CHAIN + (<usize>4 << CHAIN_LOG_LIMIT);

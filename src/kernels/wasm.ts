@@ -20,6 +20,13 @@ export interface DeflateSettings {
   readonly limit: number;
 }
 
+export interface ZstdSettings {
+  /** 1 (fast) to 19 (small). */
+  readonly level: number;
+  /** Longest acceptable frame in bytes. */
+  readonly limit: number;
+}
+
 /** What the module exports; see assembly/index.ts. Addresses and lengths are bytes. */
 interface Exports {
   readonly ARENA: WebAssembly.Global<'i32'>;
@@ -43,6 +50,8 @@ interface Exports {
     zlib: boolean,
   ): number;
   inflate(source: number, length: number, target: number, size: number, zlib: boolean): number;
+  zstdCompress(source: number, length: number, target: number, capacity: number, level: number): number;
+  zstdDecompress(source: number, length: number, target: number, capacity: number): number;
 }
 
 /** A checksum that continues from the checksum of the bytes before. */
@@ -66,6 +75,18 @@ const INFLATE_ERRORS = [
   'the stream holds too few bytes',
   'the stream holds too many bytes',
   'invalid zlib header',
+  'wrong checksum',
+];
+
+/** Why zstdDecompress refused a stream, by its negative result. */
+const ZSTD_ERRORS = [
+  '',
+  'the frame ends too early',
+  'no frame begins where one should',
+  'malformed frame',
+  'the frames hold too many bytes',
+  'the frame needs a dictionary',
+  'the window of the frame is too large',
   'wrong checksum',
 ];
 
@@ -158,6 +179,25 @@ export class WasmKernel {
     this.#decompress(packed, into, (exports, source, target) => {
       const error = exports.inflate(source, packed.length, target, into.length, zlib);
       if (error !== 0) throw corrupt(`Could not decompress: ${INFLATE_ERRORS[error]}`);
+    });
+  }
+
+  /**
+   * Compresses at most 2 MiB into one frame. It lies in memory that the next call overwrites; null: it would be longer
+   * than `limit`.
+   */
+  zstdCompress(bytes: Uint8Array, { level, limit }: ZstdSettings): Uint8Array | null {
+    return this.#compress(bytes, limit, (source, target, capacity) =>
+      this.#exports.zstdCompress(source, bytes.length, target, capacity, level),
+    );
+  }
+
+  /** Fills `into` from one or more frames; what follows them in `packed` is ignored. Throws `corrupt`. */
+  zstdDecompress(packed: Uint8Array, into: Uint8Array): void {
+    this.#decompress(packed, into, (exports, source, target) => {
+      const produced = exports.zstdDecompress(source, packed.length, target, into.length);
+      if (produced < 0) throw corrupt(`Could not decompress: ${ZSTD_ERRORS[-produced]}`);
+      if (produced < into.length) throw corrupt('Could not decompress: the frames hold too few bytes');
     });
   }
 
