@@ -19,13 +19,13 @@ export const rawRuntimeOptions: OptionTable = [
 ];
 
 /** The part of a storage that is the disk; bytes. */
-export interface Window {
+export interface Region {
   offset: number;
   length: number;
 }
 
 /** Checks the runtime options against the storage. Throws `invalid`. */
-export function diskWindow(source: ByteSource, options: OptionValues = {}): Window {
+export function diskRegion(source: ByteSource, options: OptionValues = {}): Region {
   const offset = Number(options.offset ?? 0);
   if (offset > source.size)
     throw invalid(`Offset (${offset}) cannot be greater than size of the containing file (${asDisk(source.size)})`);
@@ -59,27 +59,27 @@ export class RawImage implements Image {
 
   constructor(
     protected readonly source: ByteSource,
-    protected readonly window: Window,
+    protected readonly region: Region,
   ) {
-    this.size = asDisk(window.length);
+    this.size = asDisk(region.length);
   }
 
   static async open(source: ByteSource, context: DriverContext): Promise<RawImage> {
-    return new RawImage(source, diskWindow(source, context.runtimeOptions));
+    return new RawImage(source, diskRegion(source, context.runtimeOptions));
   }
 
   extents(start: number, length: number): MaybePromise<Extent[]> {
     const stored = Math.min(start + length, this.end) - start;
     if (stored <= 0) return [this.#extent(start, length, 'zero')];
-    const asked = this.source.extents?.(this.window.offset + start, stored);
+    const asked = this.source.extents?.(this.region.offset + start, stored);
     if (isPending(asked)) return asked.then((found) => this.#describe(start, length, found));
-    return this.#describe(start, length, asked ?? [{ start: this.window.offset + start, length: stored, hole: false }]);
+    return this.#describe(start, length, asked ?? [{ start: this.region.offset + start, length: stored, hole: false }]);
   }
 
   read(offset: number, into: Uint8Array): MaybePromise<void> {
     const stored = Math.max(0, Math.min(into.length, this.end - offset));
     if (stored < into.length) into.fill(0, stored);
-    if (stored > 0) return this.source.read(this.window.offset + offset, into.subarray(0, stored));
+    if (stored > 0) return this.source.read(this.region.offset + offset, into.subarray(0, stored));
   }
 
   details(): ImageDetails {
@@ -92,13 +92,13 @@ export class RawImage implements Image {
 
   /** End of what is stored, counted from the start of the disk; up to `size` follow zeros. */
   protected get end(): number {
-    return Math.min(this.size, this.source.size - this.window.offset);
+    return Math.min(this.size, this.source.size - this.region.offset);
   }
 
   #describe(start: number, length: number, found: StorageExtent[]): Extent[] {
     const extents: Extent[] = [];
     for (const { start: host, length: count, hole } of found) {
-      this.#append(extents, this.#extent(host - this.window.offset, count, hole ? 'zero' : 'data'));
+      this.#append(extents, this.#extent(host - this.region.offset, count, hole ? 'zero' : 'data'));
     }
     const last = extents[extents.length - 1];
     const reached = last === undefined ? start : last.start + last.length;
@@ -114,6 +114,6 @@ export class RawImage implements Image {
   }
 
   #extent(start: number, length: number, kind: Extent['kind']): Extent {
-    return { start, length, kind, compressed: false, hostOffset: this.window.offset + start, depth: 0 };
+    return { start, length, kind, compressed: false, hostOffset: this.region.offset + start, depth: 0 };
   }
 }

@@ -7,7 +7,7 @@ import type { OptionTable } from '../../image/options.js';
 import type { Piece } from '../../kernels/kernels.js';
 import { allSettled, type MaybePromise } from '../../maybe.js';
 import type { ByteStore, Preallocation } from '../../storage/storage.js';
-import { diskWindow, RawImage, SECTOR, type Window } from './image.js';
+import { diskRegion, RawImage, type Region, SECTOR } from './image.js';
 
 export const rawCreateOptions: OptionTable = [
   { name: 'size', type: 'size', help: 'Virtual disk size' },
@@ -121,28 +121,28 @@ export class RawEditor extends RawImage implements EditableImage {
 
   constructor(
     private readonly store: ByteStore,
-    window: Window,
+    region: Region,
     private readonly flushes: boolean,
   ) {
-    super(store, window);
+    super(store, region);
   }
 
   static async edit(store: ByteStore, request: EditRequest, context: DriverContext): Promise<RawEditor> {
-    return new RawEditor(store, diskWindow(store, context.runtimeOptions), request.flush);
+    return new RawEditor(store, diskRegion(store, context.runtimeOptions), request.flush);
   }
 
   place(run: PreparedRun): PendingWrite {
-    return () => writePieces(this.store, this.window.offset, run.pieces, false);
+    return () => writePieces(this.store, this.region.offset, run.pieces, false);
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#check(offset, bytes.length);
-    await this.store.write(this.window.offset + offset, bytes);
+    await this.store.write(this.region.offset + offset, bytes);
   }
 
   async zero(offset: number, length: number): Promise<void> {
     this.#check(offset, length);
-    await this.store.zero(this.window.offset + offset, length);
+    await this.store.zero(this.region.offset + offset, length);
   }
 
   flush(): Promise<void> {

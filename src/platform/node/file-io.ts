@@ -23,7 +23,7 @@ const PENANCE = 64;
 type Callback = (error: Error | null, count: number) => void;
 
 /** One direction of transfer over one file descriptor. */
-class Channel {
+export class Channel {
   #asynchronous = 0;
 
   constructor(
@@ -98,4 +98,3 @@ export function writeChannel(file: string): Channel {
   return new Channel(file, writeSync, write);
 }
 
-export type { Channel };

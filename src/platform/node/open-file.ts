@@ -45,8 +45,7 @@ interface Descriptors {
  * keeps its content). Throws `not-found`, `denied`, `locked`, `invalid` for what is neither a regular file nor a device.
  */
 export async function openFile(path: string, mode: Mode, options: OpenFileOptions = {}): Promise<FileStore> {
-  const before = statSync(path, { throwIfNoEntry: false });
-  if (before !== undefined) refuseOddFiles(path, before, mode);
+  refuseOddFiles(path, mode);
   const { fd, created } = openDescriptor(path, mode, options.cache);
   const descriptors: Descriptors = { fd, directFd: null };
   try {
@@ -62,12 +61,22 @@ export async function openFile(path: string, mode: Mode, options: OpenFileOption
 }
 
 /** FIFOs must not even be opened: that would wait for the other side. */
-function refuseOddFiles(path: string, stats: Stats, mode: Mode): void {
-  if (stats.isFile() || stats.isBlockDevice() || stats.isCharacterDevice()) return;
+function refuseOddFiles(path: string, mode: Mode): void {
+  const stats = statIfPossible(path);
+  if (stats === undefined || stats.isFile() || stats.isBlockDevice() || stats.isCharacterDevice()) return;
   if (mode === 'create' && stats.isFIFO())
     throw new ImageError('invalid', 'Could not resize file: Invalid argument', { file: path });
   if (mode !== 'read' && stats.isDirectory()) return;
   throw new ImageError('invalid', `'file' driver requires '${path}' to be a regular file`, { file: path });
+}
+
+/** Undefined also where the way there fails: opening will say why. */
+function statIfPossible(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function openDescriptor(path: string, mode: Mode, cache?: CacheMode): { fd: number; created: boolean } {
