@@ -52,6 +52,25 @@ export interface SnapshotInfo {
   icount: bigint | null;
 }
 
+/** A persistent dirty bitmap: which parts of the disk were written since some point in time. */
+export interface BitmapInfo {
+  readonly name: string;
+  /** Bytes of the guest's disk that one bit stands for. */
+  readonly granularity: number;
+  /** It was not saved correctly, so its content means nothing. */
+  readonly inUse: boolean;
+  /** Writes are to be recorded from the moment on that the image is opened. */
+  readonly auto: boolean;
+}
+
+/** A part of a bitmap: guest bytes [start, start + length). */
+export interface BitmapStretch {
+  start: number;
+  length: number;
+  /** Lowest bit first, filled up with zeros to whole bytes, valid until the next stretch is asked for; or all of one kind. */
+  bits: Uint8Array | 'zeros' | 'ones';
+}
+
 /** JSON as `info --output=json` prints it. */
 export type Json = string | number | bigint | boolean | null | Json[] | { [key: string]: Json };
 
@@ -73,6 +92,10 @@ export interface Image {
   readonly clusterSize: number;
   readonly backing: BackingReference | null;
   readonly snapshots: readonly SnapshotInfo[];
+  /** Absent: the format has none. */
+  readonly bitmaps?: readonly BitmapInfo[];
+  /** What one of `bitmaps` holds, ascending. Throws `corrupt`. */
+  bitmapContent?(bitmap: BitmapInfo): AsyncIterable<BitmapStretch>;
   /** Why `read` would throw (encrypted, unknown compression); `info` works all the same. */
   readonly unreadable: ImageError | null;
   /**
@@ -97,6 +120,12 @@ export interface PreparedRun {
   length: number;
   /** Tile the run, ascending. 'packed' pieces appear only if the writer has an `encoding`. */
   pieces: Piece[];
+  /**
+   * Guest offsets at which a stretch of data begins in the source that `qemu-img` would copy by itself, ascending: the
+   * last one at or before `offset`, and those within the run. Only the layout of qcow2 depends on it, and only where a
+   * refcount block is due; absent: runs that follow each other are of one stretch.
+   */
+  extentStarts?: readonly number[];
 }
 
 /**
@@ -118,6 +147,8 @@ export interface ImageWriter {
   /** What is never placed reads as zeros (or shows the backing file). False: zeros must be placed. */
   readonly readsZero: boolean;
   place(run: PreparedRun): MaybePromise<PendingWrite | undefined>;
+  /** Stores a bitmap with the image; after the last `place`, before `finish`. Absent: the format has none. */
+  addBitmap?(bitmap: BitmapInfo, content: AsyncIterable<BitmapStretch>): Promise<void>;
   /** Tables, then the field that makes the image valid, then a flush if the request asked for one. Nothing may be placed afterwards. */
   finish(): Promise<void>;
   /** Releases the storage; without `finish` before it, the target stays invalid. */

@@ -1,0 +1,69 @@
+/**
+ * The command line: `diskloom [standard options] VERB [options] …`.
+ *
+ * Everything heavy (kernels, workers, the C library) is made when it is used, so that `--version` costs nothing.
+ */
+import type { Platform } from '../commands/platform.js';
+import { nodePlatform } from '../platform/node/platform.js';
+import { type OptionNames, readOptions, UsageError } from './getopt.js';
+import { HelpWanted, helpText } from './options.js';
+import { COMMAND, print, reportFailure, versionText } from './program.js';
+import { availableVerbs, verbs } from './verbs/index.js';
+import type { Verb } from './verbs/verb.js';
+
+interface StandardOption extends OptionNames {
+  name: 'help' | 'version' | 'trace';
+}
+
+const STANDARD_OPTIONS: StandardOption[] = [
+  { name: 'help', short: 'h', long: ['help'], argument: null },
+  { name: 'version', short: 'V', long: ['version'], argument: null },
+  { name: 'trace', short: 'T', long: ['trace'], argument: 'TRACE' },
+];
+
+/** Runs the program and returns its exit code. */
+async function main(args: readonly string[], platform: Platform): Promise<number> {
+  if (args.length === 0) throw new UsageError('Not enough arguments');
+  const operands: string[] = [];
+  for (const { option } of readOptions(args, STANDARD_OPTIONS, operands, true)) {
+    if (option.name === 'trace') throw new UsageError('tracing is not supported');
+    print(option.name === 'version' ? versionText() : usage());
+    return 0;
+  }
+  const [name, ...rest] = operands;
+  if (name === undefined) return 0;
+  const verb = verbs.find((each) => each.name === name);
+  if (verb === undefined) throw new UsageError(`Command not found: ${name}`);
+  return runVerb(verb, rest, platform);
+}
+
+async function runVerb(verb: Verb, args: readonly string[], platform: Platform): Promise<number> {
+  try {
+    return await verb.run(args, platform);
+  } catch (error) {
+    if (error instanceof HelpWanted) {
+      print(helpText(verb.name, verb.summary, verb.operands, verb.options));
+      return 0;
+    }
+    reportFailure(error, verb.name);
+    return 1;
+  }
+}
+
+function usage(): string {
+  const list = availableVerbs.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}\n`).join('');
+  return (
+    `${versionText()}Usage: ${COMMAND} [standard options] COMMAND [options]\n\nStandard options:\n` +
+    '  -h, --help     print this help and exit\n  -V, --version  print the version and exit\n\n' +
+    `Commands (${COMMAND} COMMAND --help tells more):\n${list}`
+  );
+}
+
+main(process.argv.slice(2), nodePlatform)
+  .catch((error) => {
+    reportFailure(error, null);
+    return 1;
+  })
+  .then((code) => {
+    process.exitCode = code;
+  });

@@ -1,0 +1,114 @@
+/**
+ * Option tables of the verbs: one row an option, which feeds parsing, abbreviations, `--help` and the audit against
+ * `qemu-img`.
+ */
+
+import { parseInteger, parseKeyValues } from '../commands/blockdev.js';
+import { parseSize } from '../commands/sizes.js';
+import { ImageError } from '../errors.js';
+import { type OptionNames, readOptions, UsageError } from './getopt.js';
+import { COMMAND } from './program.js';
+
+/** What the help prints of an option. */
+export interface DescribedOption extends OptionNames {
+  readonly help: string;
+}
+
+export interface Option<R> extends DescribedOption {
+  /** Takes the option into the request. Throws `ImageError` for a value that makes no sense. */
+  set(request: R, value: string): void;
+}
+
+/** `-f, --format FMT` with its meaning; `argument` null for a flag. */
+export function option<R>(
+  short: string,
+  long: string,
+  argument: string | null,
+  help: string,
+  set: (request: R, value: string) => void,
+): Option<R> {
+  return { short, long: long === '' ? [] : long.split(' '), argument, help, set };
+}
+
+/** Every verb has it. */
+export interface HelpRequest {
+  help: boolean;
+}
+
+export function helpOption<R extends HelpRequest>(): Option<R> {
+  return option('h', 'help', null, 'print this help and exit', (request) => {
+    request.help = true;
+  });
+}
+
+/** Thrown to end the parsing when help is asked for: what follows is not looked at. */
+export class HelpWanted extends Error {}
+
+/** Fills `request` from the command line and returns the operands. Throws `HelpWanted`, `UsageError`, `ImageError`. */
+export function parseInto<R extends HelpRequest>(
+  request: R,
+  table: readonly Option<R>[],
+  args: readonly string[],
+): string[] {
+  const operands: string[] = [];
+  for (const { option: each, value } of readOptions(args, table, operands)) {
+    each.set(request, value);
+    if (request.help) throw new HelpWanted();
+  }
+  return operands;
+}
+
+/** The text of `--help` for a verb. */
+export function helpText(verb: string, summary: string, operands: string, table: readonly DescribedOption[]): string {
+  const lines = table.map(({ short, long, argument, help }) => {
+    const names = [...[...short].map((letter) => `-${letter}`), ...long.map((name) => `--${name}`)].join(', ');
+    return `  ${names}${argument === null ? '' : ` ${argument}`}\n      ${help}\n`;
+  });
+  return `Usage: ${COMMAND} ${verb} [options] ${operands}\n${summary}\n\nOptions:\n${lines.join('')}`;
+}
+
+/** A size from the command line. Throws `invalid`, naming `what`. */
+export function sizeArgument(what: string, text: string): number {
+  const size = parseSize(text);
+  if (size === 'malformed') throw new ImageError('invalid', `Invalid ${what} specified: '${text}'`);
+  const limit = (1n << 63n) - 1n;
+  if (size === 'out of range' || size > limit)
+    throw new ImageError('invalid', `Invalid ${what} specified. Must be between 0 and ${limit}.`);
+  if (size > Number.MAX_SAFE_INTEGER)
+    throw new ImageError('unsupported', `${what} of more than ${Number.MAX_SAFE_INTEGER} bytes is not supported`);
+  return Number(size);
+}
+
+/** A whole number between two others. Throws `invalid`, naming `what`. */
+export function integerArgument(what: string, text: string, least: number, most: number): number {
+  const value = parseInteger(text);
+  if (value === null) throw new ImageError('invalid', `Invalid ${what} specified: '${text}'`);
+  if (value < least || value > most)
+    throw new ImageError('invalid', `Invalid ${what} specified. Must be between ${least} and ${most}.`);
+  return value;
+}
+
+/** `human` or `json`. */
+export type OutputFormat = 'human' | 'json';
+
+export function outputArgument(value: string): OutputFormat {
+  if (value === 'human' || value === 'json') return value;
+  throw new UsageError(`--output expects 'human' or 'json' not '${value}'`);
+}
+
+/** The object types of QEMU that a converter could be given. */
+const OBJECT_TYPES = ['secret', 'tls-creds-x509', 'tls-creds-psk', 'tls-creds-anon', 'throttle-group', 'iothread'];
+
+/**
+ * `--object TYPE,id=ID,…`. Objects are named by other options; as diskloom has none that names one (images are not
+ * decrypted), a well-formed secret is accepted and stays unused, and other objects are refused.
+ */
+export function checkObject(definition: string): void {
+  const entries = parseKeyValues(definition, 'qom-type');
+  const type = entries.find(({ key }) => key === 'qom-type')?.value;
+  if (type === undefined) throw new ImageError('invalid', "Parameter 'qom-type' is missing");
+  if (!OBJECT_TYPES.includes(type))
+    throw new ImageError('invalid', `Parameter 'qom-type' does not accept value '${type}'`);
+  if (!entries.some(({ key }) => key === 'id')) throw new ImageError('invalid', "Parameter 'id' is missing");
+  if (type !== 'secret') throw new ImageError('unsupported', `Objects of type '${type}' are not supported`);
+}

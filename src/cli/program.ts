@@ -1,0 +1,40 @@
+/** The program's names, its version, and how it speaks to the user. */
+import { version } from '../../package.json';
+import { ImageError } from '../errors.js';
+import { UsageError } from './getopt.js';
+
+/** Stands before every message: scripts and other people's tests compare whole lines. */
+export const PROGRAM = 'qemu-img';
+
+/** What the user types. */
+export const COMMAND = 'diskloom';
+
+/** The `qemu-img` whose texts are printed and whose options are all there. */
+const COMPATIBLE_WITH = '10.1';
+
+export function versionText(): string {
+  return `${COMMAND} version ${version} (compatible with ${PROGRAM} ${COMPATIBLE_WITH})\n`;
+}
+
+export function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** A message of several lines has the program's name before the first one only. */
+export function printError(message: string): void {
+  process.stderr.write(`${PROGRAM}: ${message}\n`);
+}
+
+export function printWarning(message: string): void {
+  process.stderr.write(message.startsWith('WARNING') ? `${message}\n` : `${PROGRAM}: warning: ${message}\n`);
+}
+
+/** Prints what went wrong in `verb` (null: before there was one); anything but an `ImageError` is a bug and is shown whole. */
+export function reportFailure(error: unknown, verb: string | null): void {
+  if (error instanceof UsageError) {
+    const name = verb === null ? PROGRAM : `${PROGRAM} ${verb}`;
+    const line = error.fromGetopt ? `${name}: ${error.message}` : `${PROGRAM}: ${error.message}`;
+    process.stderr.write(`${line}\nTry '${name} --help' for more information\n`);
+  } else if (error instanceof ImageError) printError(error.message);
+  else printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+}

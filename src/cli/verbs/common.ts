@@ -1,0 +1,58 @@
+/** Options that several verbs share. */
+import { isOptionList } from '../../commands/create-options.js';
+import { ImageError } from '../../errors.js';
+import { checkObject, type HelpRequest, type Option, type OutputFormat, option, outputArgument } from '../options.js';
+
+export interface ReadingRequest extends HelpRequest {
+  format: string | null;
+  imageOptions: boolean;
+  share: boolean;
+  allowExternal: boolean;
+}
+
+/** `-f`, `--image-opts`, `-U`, `--object`, `--allow-external`. */
+export function readingOptions<R extends ReadingRequest>(): Option<R>[] {
+  return [
+    option('f', 'format', 'FMT', 'format of the image; probed unless given', (request, value) => {
+      request.format = value;
+    }),
+    option('', 'image-opts', null, 'FILENAME is a list of key=value options instead of a file name', (request) => {
+      request.imageOptions = true;
+    }),
+    option('U', 'force-share', null, 'open the image even if another program is writing to it', (request) => {
+      request.share = true;
+    }),
+    objectOption(),
+    externalOption(),
+  ];
+}
+
+export function objectOption<R>(): Option<R> {
+  return option('', 'object', 'OBJDEF', 'a QEMU object such as a secret: TYPE,id=ID,...', (_request, value) =>
+    checkObject(value),
+  );
+}
+
+export function externalOption<R extends { allowExternal: boolean }>(): Option<R> {
+  return option(
+    '',
+    'allow-external',
+    null,
+    "also open files that an image names outside its own directory (diskloom's own)",
+    (request) => {
+      request.allowExternal = true;
+    },
+  );
+}
+
+export function outputOption<R extends { output: OutputFormat }>(): Option<R> {
+  return option('', 'output', 'human|json', 'how to print it (default human)', (request, value) => {
+    request.output = outputArgument(value);
+  });
+}
+
+/** Joins repeated `-o`. Throws `invalid` for a list that would not survive that. */
+export function appendOptions(request: { options: string | null }, list: string): void {
+  if (!isOptionList(list)) throw new ImageError('invalid', `Invalid option list: ${list}`);
+  request.options = request.options === null ? list : `${request.options},${list}`;
+}

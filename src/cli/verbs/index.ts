@@ -1,0 +1,37 @@
+/** The verbs, in the order of the help. */
+import { ImageError } from '../../errors.js';
+import { convert } from './convert.js';
+import { create } from './create.js';
+import { info } from './info.js';
+import { map } from './map.js';
+import type { Verb } from './verb.js';
+
+/** Verbs of `qemu-img` that diskloom does not have. */
+const MISSING = [
+  'amend',
+  'bench',
+  'bitmap',
+  'check',
+  'commit',
+  'compare',
+  'dd',
+  'measure',
+  'rebase',
+  'resize',
+  'snapshot',
+];
+
+function missing(name: string): Verb {
+  return {
+    name,
+    summary: 'Not there.',
+    operands: '',
+    options: [],
+    run: () => Promise.reject(new ImageError('unsupported', `The command '${name}' is not supported by diskloom`)),
+  };
+}
+
+/** The verbs that do something. */
+export const availableVerbs: readonly Verb[] = [convert, create, info, map];
+
+export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];

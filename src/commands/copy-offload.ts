@@ -1,0 +1,29 @@
+/** Copying inside the storage (-C): the bytes never pass through this process. */
+import type { Image } from '../image/image.js';
+import type { OpenStorage } from './platform.js';
+
+/**
+ * Copies a guest range from where the source's extents say it lies to the same offset of a target that is nothing but
+ * the disk. Answers false where that cannot be: compressed or scattered data, other kinds of storage.
+ */
+export function copyOffload(
+  source: Image,
+  contents: readonly OpenStorage[],
+  target: OpenStorage,
+  targetReadsZero: boolean,
+): (offset: number, length: number) => Promise<boolean> {
+  return async (offset, length) => {
+    if (target.copyFrom === undefined) return false;
+    const end = offset + length;
+    for (let at = offset; at < end; ) {
+      for (const { start, length: count, kind, compressed, hostOffset, depth } of await source.extents(at, end - at)) {
+        at = start + count;
+        if (kind !== 'data' && targetReadsZero) continue;
+        const from = contents[depth];
+        if (hostOffset === null || compressed || from === undefined) return false;
+        if (!(await target.copyFrom(from.store, hostOffset, start, count))) return false;
+      }
+    }
+    return true;
+  };
+}

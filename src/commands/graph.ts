@@ -1,0 +1,72 @@
+/**
+ * The graph of an opened image: formats over formats over storage, with a chain of backing files beside it.
+ */
+import type { ImageDriver } from '../image/driver.js';
+import type { Image, Json } from '../image/image.js';
+import { compactJson } from './json.js';
+import type { OpenStorage } from './platform.js';
+
+/** Storage, opened through a protocol. */
+export interface StorageNode {
+  kind: 'storage';
+  storage: OpenStorage;
+}
+
+/** An image in a format. */
+export interface ImageNode {
+  kind: 'image';
+  driver: ImageDriver;
+  /** This layer alone, without its backing file. */
+  image: Image;
+  /** What the format was found in. */
+  file: GraphNode;
+  /** Where the extents' host offsets point: the external data file if there is one. */
+  content: OpenStorage;
+  backing: GraphNode | null;
+  /** Options that make the image what it is, besides driver and file: only a `json:` name can tell them. */
+  strongOptions: { [key: string]: Json };
+  /** The format was probed, not given. */
+  probed: boolean;
+}
+
+export type GraphNode = StorageNode | ImageNode;
+
+/** The name by which a node can be opened again: a file name, if that says it all. */
+export function nodeName(node: GraphNode): string {
+  if (node.kind === 'storage') return node.storage.fileName ?? jsonName(node);
+  const { file, strongOptions } = node;
+  const plain = file.kind === 'storage' && file.storage.fileName !== null && Object.keys(strongOptions).length === 0;
+  return plain ? nodeName(file) : jsonName(node);
+}
+
+function jsonName(node: GraphNode): string {
+  return `json:${compactJson(nodeOptions(node))}`;
+}
+
+/** All that `json:` names say of a node. */
+function nodeOptions(node: GraphNode): { [key: string]: Json } {
+  if (node.kind === 'storage') return { driver: node.storage.driver, ...node.storage.options };
+  return { driver: node.driver.name, ...node.strongOptions, file: nodeOptions(node.file) };
+}
+
+/** The lowest storage of a node. */
+export function storageOf(node: GraphNode): OpenStorage {
+  return node.kind === 'storage' ? node.storage : storageOf(node.file);
+}
+
+/** Where the host offsets of the node's extents point. */
+export function contentOf(node: GraphNode): OpenStorage {
+  return node.kind === 'storage' ? node.storage : node.content;
+}
+
+/** The node's format, or its protocol if there is none above it. */
+export function formatName(node: GraphNode): string {
+  return node.kind === 'storage' ? node.storage.driver : node.driver.name;
+}
+
+/** The chain from the node down to its last backing file. */
+export function chainOf(node: GraphNode): GraphNode[] {
+  const chain: GraphNode[] = [node];
+  for (let at = node; at.kind === 'image' && at.backing !== null; at = at.backing) chain.push(at.backing);
+  return chain;
+}

@@ -1,0 +1,107 @@
+/** `info`: what an image says of itself, layer by layer. */
+import { roundUp } from '../bytes.js';
+import { ImageError } from '../errors.js';
+import { SECTOR } from '../image/concat.js';
+import type { Json, SnapshotInfo } from '../image/image.js';
+import { formatName, type GraphNode, nodeName, storageOf } from './graph.js';
+import { fullBackingName, type ImageName, ImageOpener } from './open.js';
+import type { Platform } from './platform.js';
+
+export interface InfoRequest extends ImageName {
+  share: boolean;
+  /** Tell of the backing files too. */
+  backingChain: boolean;
+  allowExternal: boolean;
+}
+
+/** What is known of one node; sizes in bytes. */
+export interface NodeInfo {
+  fileName: string;
+  format: string;
+  virtualSize: number;
+  /** Space in use; null: unknown. */
+  actualSize: number | null;
+  encrypted: boolean;
+  /** null: the format has no such thing. */
+  clusterSize: number | null;
+  /** Not closed properly; null: it cannot be told. */
+  dirty: boolean | null;
+  /** `fullName` is null where nobody knows the directory that a relative name counts from. */
+  backing: { name: string; fullName: string | null; format: string | null } | null;
+  snapshots: readonly SnapshotInfo[];
+  specific: { type: string; data: { [key: string]: Json } } | null;
+  /** What the format lies in; null for storage. */
+  file: NodeInfo | null;
+}
+
+/** Throws what opening throws. */
+export function imageInfo(platform: Platform, request: InfoRequest): Promise<NodeInfo[]> {
+  return ImageOpener.use(platform, request.allowExternal, undefined, (opener) => walkChain(opener, request));
+}
+
+/** The images of a chain, opened one by one: a damaged one does not hide those above it from a loop check. */
+async function walkChain(opener: ImageOpener, request: InfoRequest): Promise<NodeInfo[]> {
+  const settings = { cache: 'writeback', share: request.share, chain: false, content: false } as const;
+  const infos: NodeInfo[] = [];
+  const seen = new Set<string>();
+  let next: ImageName | null = request;
+  while (next !== null) {
+    const { name } = next;
+    if (seen.has(name)) throw new ImageError('corrupt', `Backing file '${name}' creates an infinite loop.`);
+    seen.add(name);
+    const node: GraphNode = await (infos.length === 0 ? opener.open(next, settings) : opener.follow(next, settings));
+    const info = describeNode(node);
+    infos.push(info);
+    next = request.backingChain && info.backing !== null ? backingOf(info.backing) : null;
+  }
+  return infos;
+}
+
+function backingOf({ name, fullName, format }: NonNullable<NodeInfo['backing']>): ImageName {
+  if (fullName === null) {
+    throw new ImageError(
+      'invalid',
+      `Could not determine absolute backing filename, but backing filename '${name}' present`,
+    );
+  }
+  return { name: fullName, format, imageOptions: false };
+}
+
+function describeNode(node: GraphNode): NodeInfo {
+  const { allocated, hasFlags, specific, store } = storageOf(node);
+  const common = { fileName: nodeName(node), format: formatName(node), actualSize: allocated };
+  if (node.kind === 'storage') {
+    return {
+      ...common,
+      virtualSize: roundUp(store.size, SECTOR),
+      encrypted: false,
+      clusterSize: null,
+      dirty: hasFlags ? false : null,
+      backing: null,
+      snapshots: [],
+      specific: specific ?? null,
+      file: null,
+    };
+  }
+  const { image } = node;
+  const { clusterSize = null, encrypted = false, dirty = false, formatSpecific = null } = image.details();
+  return {
+    ...common,
+    virtualSize: image.size,
+    encrypted,
+    clusterSize,
+    dirty: clusterSize !== null || hasFlags ? dirty : null,
+    backing: image.backing === null ? null : { ...image.backing, fullName: fullNameOf(node) },
+    snapshots: image.snapshots,
+    specific: formatSpecific,
+    file: describeNode(node.file),
+  };
+}
+
+function fullNameOf(node: GraphNode & { kind: 'image' }): string | null {
+  try {
+    return fullBackingName(node);
+  } catch {
+    return null;
+  }
+}

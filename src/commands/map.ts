@@ -1,0 +1,104 @@
+/** `map`: which ranges of the disk hold data, and where. */
+import type { Extent } from '../image/image.js';
+import { chainOf, contentOf, type GraphNode } from './graph.js';
+import { type ImageName, ImageOpener } from './open.js';
+import type { OpenStorage, Platform } from './platform.js';
+
+export interface MapRequest extends ImageName {
+  share: boolean;
+  /** First byte to tell of. */
+  startOffset: number;
+  /** Bytes from there on; null: all. */
+  maxLength: number | null;
+  allowExternal: boolean;
+}
+
+/** A range of the disk, in bytes. */
+export interface MapEntry {
+  start: number;
+  length: number;
+  /** 0: the image itself; 1: its backing file; and so on. */
+  depth: number;
+  /** Some image of the chain has it, if only to say that it is zero. */
+  present: boolean;
+  zero: boolean;
+  data: boolean;
+  compressed: boolean;
+  /** Where the bytes are in `fileName`; null: nowhere, or not as they are. */
+  offset: number | null;
+  fileName: string | null;
+}
+
+/** Told while the work goes on: an image may have millions of entries. */
+export interface MapEvents {
+  /** The image is open; entries follow. */
+  onOpen(): void;
+  /** In ascending order; one at least, if only of length 0. */
+  onEntry(entry: MapEntry): void;
+}
+
+/** Throws what opening or reading metadata throws. */
+export async function mapImage(platform: Platform, request: MapRequest, events: MapEvents): Promise<void> {
+  await ImageOpener.use(platform, request.allowExternal, undefined, async (opener) => {
+    const settings = { cache: 'writeback', share: request.share, chain: true, content: true } as const;
+    const node = await opener.open(request, settings);
+    events.onOpen();
+    await walk(opener, node, request, events);
+  });
+}
+
+async function walk(
+  opener: ImageOpener,
+  node: GraphNode,
+  { startOffset, maxLength }: MapRequest,
+  { onEntry }: MapEvents,
+): Promise<void> {
+  const disk = await opener.disk(node);
+  const contents = chainOf(node).map(contentOf);
+  const end = maxLength === null ? disk.size : Math.min(disk.size, startOffset + maxLength);
+  let current = nothingAt(startOffset);
+  for (let at = startOffset; at < end; ) {
+    for (const extent of await disk.extents(at, end - at)) {
+      const entry = entryOf(extent, contents);
+      at = extent.start + extent.length;
+      if (continues(current, entry)) current.length += entry.length;
+      else {
+        if (current.length > 0) onEntry(current);
+        current = entry;
+      }
+    }
+  }
+  onEntry(current);
+}
+
+function nothingAt(start: number): MapEntry {
+  const status = { present: false, zero: false, data: false, compressed: false };
+  return { start, length: 0, depth: 0, ...status, offset: null, fileName: null };
+}
+
+function entryOf({ start, length, kind, depth, compressed, hostOffset }: Extent, contents: OpenStorage[]): MapEntry {
+  return {
+    start,
+    length,
+    depth,
+    present: kind !== 'unallocated',
+    zero: kind !== 'data',
+    data: kind === 'data',
+    compressed,
+    offset: hostOffset,
+    fileName: hostOffset === null ? null : (contents[depth]?.fileName ?? null),
+  };
+}
+
+function continues(last: MapEntry, next: MapEntry): boolean {
+  return (
+    last.length > 0 &&
+    last.zero === next.zero &&
+    last.data === next.data &&
+    last.compressed === next.compressed &&
+    last.depth === next.depth &&
+    last.present === next.present &&
+    last.fileName === next.fileName &&
+    (last.offset === null ? next.offset === null : last.offset + last.length === next.offset)
+  );
+}

@@ -1,0 +1,438 @@
+/**
+ * From what the user names to an opened image chain.
+ *
+ * A name may be a path, a URL of some protocol, a `json:` name or, with `--image-opts`, a list of options; all of them
+ * describe a graph of nodes (graph.ts). The format is probed unless it is given. Backing files are opened by the same
+ * rules, named by the images instead of the user, and so under the policy of policy.ts.
+ */
+import { ImageError } from '../errors.js';
+import { findDriver, probeDriver } from '../formats/index.js';
+import type { DriverContext, ImageDriver } from '../image/driver.js';
+import type { EditableImage, Image, Json } from '../image/image.js';
+import type { OptionValues } from '../image/options.js';
+import { OverlayImage } from '../image/overlay.js';
+import { ImageSource } from '../image/source.js';
+import type { ByteSource, ByteStore } from '../storage/storage.js';
+import { BlockdevOptions, parseNumberOption, parseSizeOption, parseSwitch } from './blockdev.js';
+import { protocolPrefix, resolveReference } from './file-names.js';
+import { type GraphNode, type ImageNode, nodeName, type StorageNode, storageOf } from './graph.js';
+import { nullProtocol } from './null-protocol.js';
+import type { Access, Address, CacheMode, OpenStorage, Platform, Protocol } from './platform.js';
+import { ReferencePolicy } from './policy.js';
+
+/** What the user named, and how it is meant. */
+export interface ImageName {
+  name: string;
+  /** `name` is a list of options (--image-opts). */
+  imageOptions: boolean;
+  /** null: to be probed. */
+  format: string | null;
+}
+
+export interface OpenSettings {
+  cache: CacheMode;
+  /** Open although somebody else may be writing (-U). */
+  share: boolean;
+  /** Open the backing files too. */
+  chain: boolean;
+  /** The disk's content is going to be read: an image that cannot be read is refused. */
+  content: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+/** How an image is to be written to. */
+export interface EditSettings {
+  cache: CacheMode;
+  compress: boolean;
+  keepAllocated: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+/** Where in the graph something is opened. */
+interface Frame {
+  settings: OpenSettings;
+  /** The user named it, not an image. */
+  byUser: boolean;
+  /** Files further up the chain, by name and options. */
+  above: readonly string[];
+  /** How to open it for writing; null: for reading. */
+  edit: EditSettings | null;
+}
+
+const PROBE_LENGTH = 64 * 1024;
+
+/** An image that is open for writing. */
+export interface EditTarget {
+  node: ImageNode;
+  editor: EditableImage;
+}
+
+/** Opens images for one run of a command, and closes all that it opened. */
+export class ImageOpener {
+  readonly #protocols: readonly Protocol[];
+  readonly #policy: ReferencePolicy;
+  readonly #opened: OpenStorage[] = [];
+
+  constructor(
+    readonly platform: Platform,
+    allowExternal: boolean,
+    private readonly warn: (message: string) => void = () => {},
+  ) {
+    this.#protocols = [...platform.protocols, nullProtocol];
+    this.#policy = new ReferencePolicy(platform, allowExternal);
+  }
+
+  /** Opens images for `work` and closes them after it; if it fails, what it created is taken back. */
+  static async use<T>(
+    platform: Platform,
+    allowExternal: boolean,
+    warn: ((message: string) => void) | undefined,
+    work: (opener: ImageOpener) => Promise<T>,
+  ): Promise<T> {
+    const opener = new ImageOpener(platform, allowExternal, warn);
+    let result: T;
+    try {
+      result = await work(opener);
+    } catch (error) {
+      opener.discard();
+      await opener.close().catch(() => {});
+      throw error;
+    }
+    await opener.close();
+    return result;
+  }
+
+  /** Opens what the user named, for reading. Throws `Could not open 'NAME': …`. */
+  open(what: ImageName, settings: OpenSettings): Promise<GraphNode> {
+    return this.#openNamed(what, { settings, byUser: true, above: [], edit: null });
+  }
+
+  /** Opens what an image named, for reading. */
+  follow(what: ImageName, settings: OpenSettings): Promise<GraphNode> {
+    return this.#openNamed(what, { settings, byUser: false, above: [], edit: null });
+  }
+
+  /** Opens what the user named, for writing. */
+  async edit(what: ImageName, edit: EditSettings): Promise<EditTarget> {
+    const { cache, signal } = edit;
+    const settings = { cache, share: false, chain: true, content: true, signal };
+    const node = await this.#openNamed(what, { settings, byUser: true, above: [], edit });
+    if (node.kind === 'storage') throw new ImageError('unsupported', `Could not open '${what.name}': it has no format`);
+    return { node, editor: node.image as EditableImage };
+  }
+
+  /** Opens a backing file that the user named (-B, create -b), relative to the image that is going to have it. */
+  async openBacking(
+    overlay: string,
+    reference: string,
+    format: string | null,
+    settings: OpenSettings,
+  ): Promise<GraphNode> {
+    const name = resolveReference(overlay, reference);
+    const options = new BlockdevOptions(format === null ? [] : [['driver', format]]);
+    return this.#openTree(name, options, { settings, byUser: true, above: [], edit: null });
+  }
+
+  /** Makes new storage, or empties existing storage. */
+  async create(name: string, access: Access): Promise<OpenStorage> {
+    const protocol = this.protocolOf(name);
+    await this.#policy.admit(protocol, name);
+    return this.#track(await protocol.open(name, access));
+  }
+
+  /** The protocol of a file name. Throws `Unknown protocol 'x'`. */
+  protocolOf(name: string): Protocol {
+    const prefix = protocolPrefix(name);
+    if (prefix === null) return this.#protocols[0]!;
+    const protocol = this.#protocols.find((each) => each.prefixes.includes(prefix));
+    if (protocol === undefined) throw new ImageError('invalid', `Unknown protocol '${prefix}'`);
+    return protocol;
+  }
+
+  /** The disk of this node alone; storage without a format is a raw disk. */
+  async layer(node: GraphNode): Promise<Image> {
+    if (node.kind === 'image') return node.image;
+    return findDriver('raw')!.open!(node.storage.store, this.driverContext('writeback'));
+  }
+
+  /** The disk that a guest would see: `layer`, or the node's own, over its backing chain. */
+  async disk(node: GraphNode, layer?: Image): Promise<Image> {
+    const upper = layer ?? (await this.layer(node));
+    if (node.kind === 'storage' || node.backing === null) return upper;
+    return new OverlayImage(upper, await this.disk(node.backing));
+  }
+
+  /** What a driver may ask for while it opens or creates an image of the user's. */
+  driverContext(cache: CacheMode, signal?: AbortSignal): DriverContext {
+    const settings = { cache, share: false, chain: false, content: true, signal };
+    return this.#context({ settings, byUser: true, above: [], edit: null }, {}, () => {});
+  }
+
+  /** Takes back what was created; before `close`. */
+  private discard(): void {
+    for (const storage of this.#opened) storage.discard?.();
+  }
+
+  /** Closes everything, and throws what the first failure was. */
+  private async close(): Promise<void> {
+    const results = await Promise.allSettled(this.#opened.splice(0).map(({ store }) => store.close()));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #openNamed({ name, imageOptions, format }: ImageName, frame: Frame): Promise<GraphNode> {
+    if (imageOptions && format !== null)
+      throw new ImageError('invalid', '--image-opts and --format are mutually exclusive');
+    const options = imageOptions ? BlockdevOptions.fromText(name) : new BlockdevOptions();
+    if (format !== null) options.setDefault('driver', format);
+    if (imageOptions && frame.settings.share && conflicts(options))
+      throw new ImageError('invalid', '--force-share/-U conflicts with image options');
+    try {
+      return await this.#openTree(imageOptions ? null : name, options, frame);
+    } catch (error) {
+      throw error instanceof ImageError ? error.prefixed(`Could not open '${name}': `) : error;
+    }
+  }
+
+  /** A node and all below it. `name` is null if the options say everything. */
+  async #openTree(name: string | null, options: BlockdevOptions, outer: Frame): Promise<GraphNode> {
+    if (name?.startsWith('json:')) {
+      options.addDefaults(BlockdevOptions.fromJsonName(name));
+      return this.#openTree(null, options, outer);
+    }
+    const driverName = options.takeText('driver');
+    const frame = takeCommonOptions(options, outer);
+    if (driverName === undefined)
+      return this.#openImage(await this.#openFile(name, options, false, frame), null, options, frame);
+    const protocol = this.#protocols.find((each) => each.names.includes(driverName));
+    if (protocol !== undefined) return this.#openStorage(protocol, addressOf(name, options), frame);
+    const driver = findDriver(driverName);
+    if (driver === undefined) throw new ImageError('invalid', `Unknown driver '${driverName}'`);
+    return this.#openImage(await this.#openFile(name, options, true, frame), driver, options, frame);
+  }
+
+  /** The node that a format is in: the options' `file`, or what the name says. */
+  async #openFile(name: string | null, options: BlockdevOptions, hasDriver: boolean, frame: Frame): Promise<GraphNode> {
+    const reference = options.takeText('file');
+    if (reference !== undefined) throw noSuchNode(reference);
+    const child = options.takeChild('file');
+    if (child.size > 0) {
+      if (name !== null)
+        throw new ImageError('invalid', "Can't specify 'file' and 'filename' options at the same time");
+      if (child.has('driver')) return this.#openTree(null, child, frame);
+      const fileName = child.takeText('filename');
+      if (fileName === undefined) throw new ImageError('invalid', 'Must specify either driver or file');
+      return this.#openByName(fileName, child, frame);
+    }
+    if (name !== null) return this.#openByName(name, child, frame);
+    throw new ImageError(
+      'invalid',
+      hasDriver ? 'A block device must be specified for "file"' : 'Must specify either driver or file',
+    );
+  }
+
+  #openByName(name: string, options: BlockdevOptions, outer: Frame): Promise<StorageNode> {
+    const frame = takeCommonOptions(options, outer);
+    const protocol = this.protocolOf(name);
+    return this.#openStorage(protocol, options.size === 0 ? name : addressOf(name, options), frame);
+  }
+
+  async #openStorage(protocol: Protocol, address: Address, frame: Frame): Promise<StorageNode> {
+    await (frame.byUser ? this.#policy.admit(protocol, address) : this.#policy.check(protocol, address));
+    const { cache, share, signal } = frame.settings;
+    const mode = frame.edit === null ? 'read' : 'write';
+    const keepAllocated = frame.edit?.keepAllocated ?? false;
+    const storage = await protocol.open(address, { mode, cache, share, keepAllocated, signal });
+    return { kind: 'storage', storage: this.#track(storage) };
+  }
+
+  #track(storage: OpenStorage): OpenStorage {
+    this.#opened.push(storage);
+    return storage;
+  }
+
+  /** The image in `file`, and its backing file. */
+  async #openImage(
+    file: GraphNode,
+    given: ImageDriver | null,
+    options: BlockdevOptions,
+    frame: Frame,
+  ): Promise<ImageNode> {
+    const source = sourceOf(file);
+    const driver = given ?? (await this.#probe(source, frame));
+    const { runtime, strong } = takeRuntimeOptions(driver, options);
+    let content = storageOf(file);
+    const context = this.#context(frame, runtime, (storage) => {
+      content = storage;
+    });
+    const image = await openWith(driver, file, source, context, frame);
+    if (frame.settings.content && image.unreadable !== null) throw image.unreadable;
+    const node: ImageNode = {
+      kind: 'image',
+      driver,
+      image,
+      file,
+      content,
+      backing: null,
+      strongOptions: strong,
+      probed: given === null,
+    };
+    if (frame.settings.chain) node.backing = await this.#openBackingOf(node, options, frame);
+    const unknown = options.firstKey();
+    if (unknown !== undefined)
+      throw new ImageError('invalid', `Block format '${driver.name}' does not support the option '${unknown}'`);
+    return node;
+  }
+
+  async #probe(source: ByteSource, frame: Frame): Promise<ImageDriver> {
+    const { name: fileName, size } = source;
+    const head = new Uint8Array(Math.min(size, PROBE_LENGTH));
+    const tail = new Uint8Array(Math.min(size, PROBE_LENGTH));
+    try {
+      await source.read(0, head);
+      await source.read(size - tail.length, tail);
+    } catch (error) {
+      throw error instanceof ImageError ? error.prefixed('Could not read image for determining its format: ') : error;
+    }
+    const driver = size === 0 ? findDriver('raw')! : probeDriver({ head, tail, size, fileName });
+    if (frame.edit !== null && driver.name === 'raw') this.warn(guessedRaw(fileName));
+    return driver;
+  }
+
+  /** What the driver may open itself, counted from the working directory as `qemu-img` does. */
+  #context(frame: Frame, runtimeOptions: OptionValues, opened: (storage: OpenStorage) => void): DriverContext {
+    const named = new Set(Object.values(runtimeOptions));
+    return {
+      kernels: this.platform.kernels,
+      runtimeOptions,
+      openReference: async (name, mode): Promise<ByteStore> => {
+        const protocol = this.protocolOf(name);
+        const byUser = mode === 'create' || named.has(name);
+        await (byUser ? this.#policy.admit(protocol, name) : this.#policy.check(protocol, name));
+        const { cache, share, signal } = frame.settings;
+        const storage = this.#track(await protocol.open(name, { mode, cache, share, signal }));
+        opened(storage);
+        return storage.store;
+      },
+    };
+  }
+
+  async #openBackingOf(node: ImageNode, options: BlockdevOptions, frame: Frame): Promise<GraphNode | null> {
+    const reference = options.take('backing');
+    if (reference === null) return null;
+    if (reference !== undefined) throw noSuchNode(String(reference));
+    const child = options.takeChild('backing');
+    const { backing } = node.image;
+    if (backing === null && child.size === 0) return null;
+    const named = child.has('file.filename') || backing === null ? null : fullBackingName(node);
+    if (named === null && !node.driver.backing) throw new ImageError('invalid', "Driver doesn't support backing files");
+    if (backing?.format) child.setDefault('driver', backing.format);
+    const above = [...frame.above, nodeName(node)];
+    if (named !== null && above.includes(named))
+      throw new ImageError('corrupt', `Backing file '${named}' creates an infinite loop.`, { file: named });
+    try {
+      return await this.#openTree(named, child, {
+        ...frame,
+        above,
+        edit: null,
+        byUser: frame.byUser && named === null,
+      });
+    } catch (error) {
+      throw error instanceof ImageError ? error.prefixed('Could not open backing file: ') : error;
+    }
+  }
+}
+
+/** The backing file's name as it is to be opened. Throws `invalid` where a relative name means nothing. */
+export function fullBackingName(node: ImageNode): string {
+  const { fileName, driver } = storageOf(node.file);
+  const { name } = node.image.backing!;
+  if (
+    fileName === null ||
+    (protocolPrefix(fileName) !== null && !name.startsWith('/') && protocolPrefix(name) === null)
+  )
+    throw new ImageError('invalid', `Cannot generate a base directory for ${driver} nodes`);
+  return resolveReference(fileName, name);
+}
+
+/** A format's view of what it is in; a format may be in another one, to be read. */
+function sourceOf(node: GraphNode): ByteSource {
+  return node.kind === 'storage' ? node.storage.store : new ImageSource(nodeName(node), node.image);
+}
+
+async function openWith(
+  driver: ImageDriver,
+  file: GraphNode,
+  source: ByteSource,
+  context: DriverContext,
+  { edit }: Frame,
+): Promise<Image> {
+  if (edit !== null) {
+    if (driver.edit === undefined || file.kind !== 'storage')
+      throw new ImageError('unsupported', `Block format '${driver.name}' cannot be written to here`);
+    const request = { compress: edit.compress, flush: edit.cache !== 'unsafe' };
+    return driver.edit(file.storage.store, request, context);
+  }
+  if (driver.open === undefined) throw new ImageError('unsupported', `Block format '${driver.name}' cannot be read`);
+  return driver.open(source, context);
+}
+
+function conflicts(options: BlockdevOptions): boolean {
+  return options.has('force-share') && options.peekText('force-share') !== 'on';
+}
+
+function noSuchNode(reference: string): ImageError {
+  return new ImageError('not-found', `Cannot find device='${reference}' nor node-name='${reference}'`);
+}
+
+function addressOf(name: string | null, options: BlockdevOptions): Address {
+  if (name === null) return options.takeRest();
+  if (options.size === 0) return name;
+  if (options.has('filename'))
+    throw new ImageError('invalid', "Can't specify 'file' and 'filename' options at the same time");
+  return new Map([['filename', name], ...options.takeRest()]);
+}
+
+/** Options that any node has. `node-name` names it for nobody, as no other node refers to it. */
+function takeCommonOptions(options: BlockdevOptions, frame: Frame): Frame {
+  options.takeText('node-name');
+  const direct = options.takeSwitch('cache.direct');
+  const noFlush = options.takeSwitch('cache.no-flush');
+  const share = options.takeSwitch('force-share') ?? false;
+  const readOnly = options.takeSwitch('read-only');
+  if (frame.edit !== null && readOnly) throw new ImageError('denied', 'Block node is read-only');
+  if (frame.edit !== null && share)
+    throw new ImageError('invalid', 'force-share=on can only be used with read-only images');
+  const settings = { ...frame.settings, share: frame.settings.share || share };
+  if (noFlush === true) settings.cache = 'unsafe';
+  else if (direct === true) settings.cache = settings.cache === 'writethrough' ? 'directsync' : 'none';
+  return { ...frame, settings };
+}
+
+/** The format's own options as values; those without a default change what the image is and are kept as they were given. */
+function takeRuntimeOptions(driver: ImageDriver, options: BlockdevOptions) {
+  const runtime: { [name: string]: string | number | boolean } = {};
+  const strong: { [name: string]: Json } = {};
+  for (const { name, type, default: tunes } of driver.runtimeOptions ?? []) {
+    if (type === 'string') {
+      const file = options.takeChild(name);
+      const text = file.takeText('filename');
+      if (text !== undefined) runtime[name] = text;
+      continue;
+    }
+    const given = options.take(name);
+    if (given === undefined || given === null) continue;
+    const text = given === true ? 'on' : given === false ? 'off' : String(given);
+    const parse = { size: parseSizeOption, number: parseNumberOption, bool: parseSwitch }[type];
+    runtime[name] = parse(name, text);
+    if (tunes === undefined) strong[name] = given;
+  }
+  return { runtime, strong };
+}
+
+function guessedRaw(name: string): string {
+  return (
+    `WARNING: Image format was not specified for '${name}' and probing guessed raw.\n` +
+    '         Automatically detecting the format is dangerous for raw images, write operations on block 0 will be restricted.\n' +
+    "         Specify the 'raw' format explicitly to remove the restrictions."
+  );
+}

@@ -1,0 +1,25 @@
+/** The driver table, in probe order. A new format is a folder of its own and one line here. */
+import type { ImageDriver, ProbeInput } from '../image/driver.js';
+import { qcow2 } from './qcow2/index.js';
+import { raw } from './raw/index.js';
+
+export const drivers: readonly ImageDriver[] = [qcow2, raw];
+
+/** The driver that `-f` or `-O` names. */
+export function findDriver(name: string): ImageDriver | undefined {
+  return drivers.find((driver) => driver.name === name);
+}
+
+/** The driver that is surest of a storage; of equals the first. Everything is a raw image, if nothing else. */
+export function probeDriver(input: ProbeInput): ImageDriver {
+  let best: ImageDriver = raw;
+  let bestScore = 0;
+  for (const driver of drivers) {
+    const score = driver.probe(input);
+    if (score > bestScore) {
+      best = driver;
+      bestScore = score;
+    }
+  }
+  return best;
+}

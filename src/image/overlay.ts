@@ -1,0 +1,106 @@
+/**
+ * An image over its backing image.
+ *
+ * What the upper layer leaves unallocated is the lower image's, byte for byte; beyond the lower image's end, zeros. The
+ * lower image may be shorter or longer than the upper one, and an overlay itself: a chain is overlays all the way down.
+ */
+import type { ImageError } from '../errors.js';
+import { allSettled, isPending, type MaybePromise } from '../maybe.js';
+import type { BackingReference, Extent, Image, ImageDetails, SnapshotInfo } from './image.js';
+import { appendExtent } from './stretches.js';
+
+export class OverlayImage implements Image {
+  readonly format: string;
+  readonly size: number;
+  readonly clusterSize: number;
+  readonly backing: BackingReference | null;
+  readonly snapshots: readonly SnapshotInfo[];
+  readonly unreadable: ImageError | null;
+
+  constructor(
+    private readonly upper: Image,
+    private readonly lower: Image,
+  ) {
+    this.format = upper.format;
+    this.size = upper.size;
+    this.clusterSize = upper.clusterSize;
+    this.backing = upper.backing;
+    this.snapshots = upper.snapshots;
+    this.unreadable = upper.unreadable ?? lower.unreadable;
+  }
+
+  /** Extents of the lower image are one deeper; what is unallocated at depth 0 has nothing beneath it and reads as zeros. */
+  extents(start: number, length: number): MaybePromise<Extent[]> {
+    const own = this.upper.extents(start, length);
+    return isPending(own) ? own.then((extents) => this.#lookThrough(extents)) : this.#lookThrough(own);
+  }
+
+  #lookThrough(own: Extent[]): MaybePromise<Extent[]> {
+    const seen: Extent[] = [];
+    for (const extent of own) {
+      const below = extent.kind === 'unallocated' ? this.#below(extent) : [extent];
+      // what follows is left for the next question rather than waited for
+      if (isPending(below)) return below.then((extents) => append(seen, extents));
+      append(seen, below);
+      const last = below.at(-1)!;
+      if (last.start + last.length < extent.start + extent.length) break;
+    }
+    return seen;
+  }
+
+  /** A prefix of the unallocated `extent`, as the lower image has it. */
+  #below(extent: Extent): MaybePromise<Extent[]> {
+    const available = this.lower.size - extent.start;
+    if (available <= 0) return [extent];
+    const below = this.lower.extents(extent.start, Math.min(extent.length, available));
+    return isPending(below) ? below.then(deeper) : deeper(below);
+  }
+
+  read(offset: number, into: Uint8Array): MaybePromise<void> {
+    const extents = this.upper.extents(offset, into.length);
+    return isPending(extents)
+      ? extents.then((known) => this.#readBy(known, offset, into))
+      : this.#readBy(extents, offset, into);
+  }
+
+  /** One call for each stretch of neighbours that come from the same layer. */
+  #readBy(extents: Extent[], offset: number, into: Uint8Array): MaybePromise<void> {
+    const work: MaybePromise<void>[] = [];
+    let at = offset;
+    for (let i = 0; i < extents.length; ) {
+      const through = extents[i]!.kind === 'unallocated';
+      let end = at;
+      while (i < extents.length && (extents[i]!.kind === 'unallocated') === through) end += extents[i++]!.length;
+      const part = into.subarray(at - offset, end - offset);
+      work.push(through ? this.#readLower(at, part) : this.upper.read(at, part));
+      at = end;
+    }
+    if (at - offset < into.length) work.push(this.read(at, into.subarray(at - offset)));
+    return allSettled(work);
+  }
+
+  #readLower(offset: number, into: Uint8Array): MaybePromise<void> {
+    const available = Math.max(0, this.lower.size - offset);
+    if (available >= into.length) return this.lower.read(offset, into);
+    into.fill(0, available);
+    return available === 0 ? undefined : this.lower.read(offset, into.subarray(0, available));
+  }
+
+  details(): ImageDetails {
+    return this.upper.details();
+  }
+
+  async close(): Promise<void> {
+    await this.upper.close();
+    await this.lower.close();
+  }
+}
+
+function append(extents: Extent[], more: Extent[]): Extent[] {
+  for (const extent of more) appendExtent(extents, extent);
+  return extents;
+}
+
+function deeper(extents: Extent[]): Extent[] {
+  return extents.map((extent) => ({ ...extent, depth: extent.depth + 1 }));
+}

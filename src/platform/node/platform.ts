@@ -1,0 +1,131 @@
+/** Node as a platform of the commands: local files, devices, NBD. */
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Access, Address, OpenStorage, Platform, Protocol } from '../../commands/platform.js';
+import { ImageError } from '../../errors.js';
+import type { OptionTable } from '../../image/options.js';
+import { type NbdTarget, nbdFileName, parseNbdAddress, parseNbdOptions } from '../net/nbd-uri.js';
+import { FileStore } from './file-store.js';
+import { createNodeKernels } from './kernels.js';
+import { openNbd } from './nbd.js';
+import { openFile } from './open-file.js';
+
+const FILE_OPTIONS: OptionTable = [
+  { name: 'size', type: 'size', help: 'Virtual disk size' },
+  { name: 'nocow', type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)' },
+  { name: 'preallocation', type: 'string', help: 'Preallocation mode (allowed values: off, falloc, full)' },
+  { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable' },
+];
+
+const fileProtocol: Protocol = {
+  names: ['file', 'host_device'],
+  prefixes: ['file', 'host_device'],
+  createOptions: FILE_OPTIONS,
+  localPath: pathOf,
+  async open(address: Address, access: Access): Promise<OpenStorage> {
+    const path = pathOf(address);
+    if (path === '') throw new ImageError('invalid', "The 'file' block driver requires a file name");
+    const share = access.share || withoutLocks(address, access);
+    const store = await openFile(path, access.mode, { cache: access.cache, share });
+    return describeFile(store, path);
+  },
+};
+
+/** The path of `x`, `file:x` or `filename=x`; '' if there is none. Throws `invalid` for other options. */
+function pathOf(address: Address): string {
+  if (typeof address === 'string') return address.replace(/^(file|host_device):/, '');
+  for (const key of address.keys()) {
+    if (key !== 'filename' && key !== 'locking' && key !== 'aio')
+      throw new ImageError('invalid', `Block protocol 'file' doesn't support the option '${key}'`);
+  }
+  return address.get('filename') ?? '';
+}
+
+/** `locking=off`: as if it were shared; what is written is always locked. Throws `invalid` or `unsupported`. */
+function withoutLocks(address: Address, { mode }: Access): boolean {
+  if (typeof address === 'string') return false;
+  const aio = address.get('aio') ?? 'threads';
+  if (aio !== 'threads') throw new ImageError('unsupported', `aio=${aio} is not supported`);
+  const locking = address.get('locking') ?? 'auto';
+  if (locking === 'auto' || locking === 'on') return false;
+  if (locking !== 'off') throw new ImageError('invalid', `Parameter 'locking' does not accept value '${locking}'`);
+  if (mode !== 'read') throw new ImageError('unsupported', 'locking=off is not supported for writing');
+  return true;
+}
+
+function describeFile(store: FileStore, path: string): OpenStorage {
+  const driver = store.fixedSize ? 'host_device' : 'file';
+  return {
+    store,
+    driver,
+    fileName: path,
+    options: { filename: path },
+    allocated: store.allocated(),
+    hasFlags: true,
+    specific: { type: 'file', data: {} },
+    discard: () => void store.discard(),
+    async copyFrom(source, sourceOffset, offset, length) {
+      if (!(source instanceof FileStore)) return false;
+      try {
+        await store.copyRange(source, sourceOffset, offset, length);
+        return true;
+      } catch (error) {
+        if (error instanceof ImageError && error.code === 'unsupported') return false;
+        throw error;
+      }
+    },
+  };
+}
+
+function timeouts({ openTimeout, reconnectDelay }: NbdTarget) {
+  return {
+    ...(openTimeout === undefined ? {} : { openTimeout }),
+    ...(reconnectDelay === undefined ? {} : { reconnectDelay }),
+  };
+}
+
+const nbdProtocol: Protocol = {
+  names: ['nbd'],
+  prefixes: ['nbd', 'nbd+tcp', 'nbd+unix', 'nbds', 'nbds+unix'],
+  createOptions: [{ name: 'size', type: 'size', help: 'Virtual disk size' }],
+  localPath: () => null,
+  async open(address: Address, access: Access): Promise<OpenStorage> {
+    const target = typeof address === 'string' ? parseNbdAddress(address) : parseNbdOptions(address);
+    const { mode, keepAllocated = false, signal } = access;
+    const store = await openNbd(target, {
+      writable: mode !== 'read',
+      keepAllocated,
+      ...timeouts(target),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return {
+      store,
+      driver: 'nbd',
+      fileName: nbdFileName(target),
+      options: typeof address === 'string' ? { filename: address } : Object.fromEntries(address),
+      allocated: null,
+      hasFlags: false,
+    };
+  },
+};
+
+export const nodePlatform: Platform = {
+  protocols: [fileProtocol, nbdProtocol],
+  kernels: createNodeKernels(),
+  realPath: async (path) => realPathOf(resolve(path)),
+  async kindOf(path) {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return 'none';
+    if (stats.isFile()) return 'file';
+    return stats.isBlockDevice() || stats.isCharacterDevice() ? 'device' : 'other';
+  },
+};
+
+/** Resolves what exists of an absolute path. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path === '/' ? path : join(realPathOf(dirname(path)), basename(path));
+  }
+}
