@@ -182,10 +182,9 @@ export class BlockdevOptions {
     return child;
   }
 
-  /** Takes all that is left, as text. */
-  takeRest(): Map<string, string> {
-    const rest = new Map<string, string>();
-    for (const [key, value] of this.#values) if (value !== null) rest.set(key, textOf(value));
+  /** Takes all that is left, as it was given. */
+  takeRest(): Map<string, Scalar> {
+    const rest = new Map(this.#values);
     this.#values.clear();
     return rest;
   }
@@ -194,6 +193,13 @@ export class BlockdevOptions {
   firstKey(): string | undefined {
     return orderedEntries(Object.fromEntries(this.#values))[0]?.[0];
   }
+}
+
+/** The values as texts; what is null is left out. */
+export function textValues(values: ReadonlyMap<string, Scalar>): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const [key, value] of values) if (value !== null) texts.set(key, textOf(value));
+  return texts;
 }
 
 function textOf(value: string | number | boolean): string {

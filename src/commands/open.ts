@@ -13,11 +13,18 @@ import type { OptionValues } from '../image/options.js';
 import { OverlayImage } from '../image/overlay.js';
 import { ImageSource } from '../image/source.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
-import { BlockdevOptions, parseNumberOption, parseSizeOption, parseSwitch } from './blockdev.js';
+import {
+  BlockdevOptions,
+  parseNumberOption,
+  parseSizeOption,
+  parseSwitch,
+  type Scalar,
+  textValues,
+} from './blockdev.js';
 import { protocolPrefix, resolveReference } from './file-names.js';
 import { type GraphNode, type ImageNode, nodeName, type StorageNode, storageOf } from './graph.js';
 import { nullProtocol } from './null-protocol.js';
-import type { Access, Address, CacheMode, OpenStorage, Platform, Protocol } from './platform.js';
+import type { Access, CacheMode, OpenStorage, Platform, Protocol } from './platform.js';
 import { ReferencePolicy } from './policy.js';
 
 /** What the user named, and how it is meant. */
@@ -236,13 +243,20 @@ export class ImageOpener {
     return this.#openStorage(protocol, options.size === 0 ? name : addressOf(name, options), frame);
   }
 
-  async #openStorage(protocol: Protocol, address: Address, frame: Frame): Promise<StorageNode> {
+  async #openStorage(
+    protocol: Protocol,
+    given: string | ReadonlyMap<string, Scalar>,
+    frame: Frame,
+  ): Promise<StorageNode> {
+    const address = typeof given === 'string' ? given : textValues(given);
     await (frame.byUser ? this.#policy.admit(protocol, address) : this.#policy.check(protocol, address));
     const { cache, share, signal } = frame.settings;
     const mode = frame.edit === null ? 'read' : 'write';
     const keepAllocated = frame.edit?.keepAllocated ?? false;
     const storage = await protocol.open(address, { mode, cache, share, keepAllocated, signal });
-    return { kind: 'storage', storage: this.#track(storage) };
+    // as they were given: a json: name tells numbers from texts
+    const options = typeof given === 'string' ? storage.options : Object.fromEntries(given);
+    return { kind: 'storage', storage: this.#track({ ...storage, options }) };
   }
 
   #track(storage: OpenStorage): OpenStorage {
@@ -384,12 +398,12 @@ function noSuchNode(reference: string): ImageError {
   return new ImageError('not-found', `Cannot find device='${reference}' nor node-name='${reference}'`);
 }
 
-function addressOf(name: string | null, options: BlockdevOptions): Address {
+function addressOf(name: string | null, options: BlockdevOptions): string | ReadonlyMap<string, Scalar> {
   if (name === null) return options.takeRest();
   if (options.size === 0) return name;
   if (options.has('filename'))
     throw new ImageError('invalid', "Can't specify 'file' and 'filename' options at the same time");
-  return new Map([['filename', name], ...options.takeRest()]);
+  return new Map<string, Scalar>([['filename', name], ...options.takeRest()]);
 }
 
 /** Options that any node has. `node-name` names it for nobody, as no other node refers to it. */

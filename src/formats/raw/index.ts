@@ -1,13 +1,12 @@
 /** The raw driver: no header, no probe, no metadata. */
 import type { ImageDriver } from '../../image/driver.js';
-import { RawImage } from './image.js';
+import { RawImage, rawRuntimeOptions } from './image.js';
 import { RawEditor, RawWriter, rawCreateOptions } from './writer.js';
-
-export { rawRuntimeOptions } from './image.js';
 
 export const raw: ImageDriver = {
   name: 'raw',
   createOptions: rawCreateOptions,
+  runtimeOptions: rawRuntimeOptions,
   compresses: false,
   backing: false,
   /** Anything may be a raw image; any other format that recognises the bytes wins. */
