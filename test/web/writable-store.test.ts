@@ -88,15 +88,32 @@ describe('WritableStore', () => {
     ).toBe(true);
   });
 
-  it('tells of a failed write at the next chance and leaves the file to abandon', async () => {
+  it('tells of a failed write at the next chance and gives the file up when it is closed', async () => {
     const { stream, log } = fakeStream({ failAt: 1 });
     const store = new WritableStore('disk.raw', stream);
     await store.write(0, new Uint8Array(10));
     await expect(store.flush()).rejects.toMatchObject({ code: 'no-space', file: 'disk.raw', offset: 0 });
     await expect(store.close()).rejects.toMatchObject({ code: 'no-space' });
-    await store.abandon();
+    store.abandon();
     await store.close();
     expect(log).toEqual(['write 0+10', 'abort']);
+  });
+
+  it('writes nothing more once it is abandoned', async () => {
+    const { stream, log } = fakeStream();
+    const store = new WritableStore('x', stream);
+    await store.write(0, new Uint8Array(10));
+    store.abandon();
+    await store.close();
+    expect(log).toEqual(['abort']);
+  });
+
+  it('tells that the slow part begins', async () => {
+    const { stream, log } = fakeStream();
+    const store = new WritableStore('x', stream, () => log.push('finalising'));
+    await store.write(0, new Uint8Array(10));
+    await store.close();
+    expect(log).toEqual(['write 0+10', 'finalising', 'close']);
   });
 
   it('says that the user has not allowed it', async () => {

@@ -39,6 +39,8 @@ export interface ConvertOptions {
   sourceFormat?: string;
   /** What messages call the source; default: a File's own name. */
   sourceName?: string;
+  /** What the image refers to (backing files, data files), found by the last part of the name that it has for them. */
+  references?: readonly File[];
   /** Compress the target's clusters, where the format can. */
   compress?: boolean;
   /** Create options of the target's format by `qemu-img`'s names: `{ cluster_size: 65536 }`. */
@@ -58,7 +60,7 @@ export interface ConvertOptions {
  *
  * `target` is a file of OPFS (fast; then offer it with `download`) or one that the user chose, by
  * `showSaveFilePicker` (slower, and finalising takes seconds a gigabyte, but it needs no room in OPFS). What it held is
- * lost. If the conversion fails or is cancelled, a file of OPFS is removed and a chosen one is left as it was.
+ * lost once writing begins: if it then fails or is cancelled, a file of OPFS is removed, a chosen one is as before.
  *
  * Throws `ImageError`: `corrupt` and `unsupported` for the image, `no-space` when the quota or disk is full, `io`
  * when the source was changed or removed meanwhile, `external` when the image needs another file, `aborted`.
@@ -91,10 +93,11 @@ export async function convert(
 
 function requestOf(source: Blob, target: FileSystemFileHandle, options: ConvertOptions): ConvertRequest {
   const { format, sourceFormat, compress, parallel, workers } = options;
-  const sourceName = options.sourceName ?? (source instanceof File ? source.name : 'blob');
+  const name = options.sourceName ?? (source instanceof File ? source.name : 'blob');
+  const others = (options.references ?? []).map((file) => ({ name: file.name, blob: file }));
   return {
-    source,
-    sourceName,
+    source: name,
+    files: [...others, { name, blob: source }],
     sourceFormat: sourceFormat ?? null,
     target,
     format,

@@ -85,6 +85,11 @@ export class OpfsStore implements ByteStore {
     this.#resize(size);
   }
 
+  /** Drops the content, if it can; what is written afterwards is kept. */
+  empty(): void {
+    if (this.#open) this.#resize(0);
+  }
+
   async flush(): Promise<void> {
     this.#attempt(0, () => this.#handle.flush());
   }

@@ -4,9 +4,10 @@ import type { OptionValues } from '../../image/options.js';
 
 /** A conversion as it crosses the worker's border: all of it can be cloned. */
 export interface ConvertRequest {
-  source: Blob;
-  /** For messages, and for formats that are told by the name. */
-  sourceName: string;
+  /** Name of the one in `files` to convert. */
+  source: string;
+  /** Names are different from each other. */
+  files: { name: string; blob: Blob }[];
   /** null: to be found out. */
   sourceFormat: string | null;
   target: FileSystemFileHandle;
@@ -27,12 +28,13 @@ export interface ConvertProgress {
 }
 
 export interface ConvertReport {
-  /** The source's format, as given or found out. */
-  sourceFormat: string;
   /** Guest disk in bytes. */
   diskSize: number;
   /** The finished target in bytes; what a file system makes of its holes is not known here. */
   fileSize: number;
+  /** Bytes written as plain data, and bytes of compressed streams. */
+  plainBytes: number;
+  packedBytes: number;
 }
 
 /** Errors cross the border as data: a thrown one would lose its code. */

@@ -4,27 +4,27 @@ import { storageError } from './dom-errors.js';
 import { OpfsStore } from './opfs-store.js';
 import { WritableStore } from './writable-store.js';
 
-/** A target and its end. */
+/** A target and its bad end. */
 export interface Target {
   readonly store: ByteStore;
-  /** Drops what was written, so that nothing half-done is left: an OPFS file is removed, a chosen file is as before. */
-  abandon(): Promise<void>;
+  /** Drops what was written, so that closing leaves nothing that looks like a finished image; before `close`. */
+  discard(): void;
+  /** After `discard` and `close`: takes the file away, if it is one of OPFS. */
+  remove(): Promise<void>;
 }
 
-/** Opens `file` for a new image; what it held is lost, at once in OPFS, in the end for a chosen file. */
-export async function openTarget(file: FileSystemFileHandle): Promise<Target> {
+/**
+ * Opens `file` for a new image; what it held is lost, at once in OPFS, in the end for a chosen file. `onFinalising` is
+ * told before the browser moves a chosen file into place.
+ */
+export async function openTarget(file: FileSystemFileHandle, onFinalising: () => void): Promise<Target> {
   const path = await pathInOpfs(file);
   if (path === null) {
-    const store = await WritableStore.create(file);
-    return { store, abandon: () => store.abandon() };
+    const store = await WritableStore.create(file, onFinalising);
+    return { store, discard: () => store.abandon(), remove: async () => {} };
   }
   const store = await OpfsStore.create(file);
-  const abandon = async () => {
-    await store.close();
-    // The failure that led here is the one to tell; what cannot be removed now is left without a valid header.
-    await removeFromOpfs(path).catch(() => {});
-  };
-  return { store, abandon };
+  return { store, discard: () => store.empty(), remove: () => removeFromOpfs(path) };
 }
 
 /** Names from the root of OPFS down to `file`; null: it lies elsewhere. */
@@ -36,8 +36,14 @@ async function pathInOpfs(file: FileSystemFileHandle): Promise<string[] | null> 
   }
 }
 
+/** What cannot be removed now is empty at least. */
 async function removeFromOpfs(path: string[]): Promise<void> {
-  let folder = await navigator.storage.getDirectory();
-  for (const name of path.slice(0, -1)) folder = await folder.getDirectoryHandle(name);
-  await folder.removeEntry(path.at(-1)!);
+  try {
+    let folder = await navigator.storage.getDirectory();
+    for (const name of path.slice(0, -1)) folder = await folder.getDirectoryHandle(name);
+    await folder.removeEntry(path.at(-1)!);
+  } catch (thrown) {
+    // The failure that led here is the one to tell.
+    if (!(thrown instanceof DOMException)) throw thrown;
+  }
 }

@@ -49,14 +49,15 @@ export class WritableStore implements ByteStore {
   constructor(
     readonly name: string,
     stream: FileSystemWritableFileStream,
+    private readonly onFinalising: () => void = () => {},
   ) {
     this.#stream = stream;
   }
 
-  /** Begins to replace `file`. Throws `denied` if the user has not allowed that. */
-  static async create(file: FileSystemFileHandle): Promise<WritableStore> {
+  /** Begins to replace `file`; `onFinalising` is told when the slow part of `close` begins. Throws `denied`. */
+  static async create(file: FileSystemFileHandle, onFinalising?: () => void): Promise<WritableStore> {
     try {
-      return new WritableStore(file.name, await file.createWritable());
+      return new WritableStore(file.name, await file.createWritable(), onFinalising);
     } catch (thrown) {
       throw storageError(thrown, file.name);
     }
@@ -98,22 +99,28 @@ export class WritableStore implements ByteStore {
     return this.#inTurn(() => this.#drain());
   }
 
-  /** Moves the result into place; slow. After `abandon` it does nothing. */
+  /** Moves the result into place; slow. If that fails, and after `abandon`, the user's file stays as it was. */
   close(): Promise<void> {
     return this.#inTurn(async () => {
       if (!this.#open) return;
-      await this.#drain();
-      if (this.#streamSize < this.#size) await this.#resize(this.#size);
-      this.#open = false;
-      await this.#stream.close();
+      try {
+        await this.#drain();
+        if (this.#streamSize < this.#size) await this.#resize(this.#size);
+        this.onFinalising();
+        await this.#stream.close();
+        this.#open = false;
+      } catch (thrown) {
+        this.abandon();
+        throw thrown;
+      }
     });
   }
 
-  /** Drops all that was written; the user's file stays as it was before. */
-  async abandon(): Promise<void> {
+  /** Drops all that was written; the user's file stays as it was before. `close` then only waits for that. */
+  abandon(): void {
     if (!this.#open) return;
     this.#open = false;
-    await this.#stream.abort().catch(() => {});
+    this.#turn = this.#stream.abort().catch(() => {});
   }
 
   #inTurn(action: () => Promise<void>): Promise<void> {

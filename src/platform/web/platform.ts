@@ -1,0 +1,89 @@
+/**
+ * A page as a platform of the commands: a folder that holds the files that were picked, and the target.
+ *
+ * A browser tells no paths, so a file is found by the last part of whatever name an image has for it:
+ * `/var/lib/images/base.qcow2` is the picked `base.qcow2`. Nothing else can be reached.
+ */
+import type { Access, Address, OpenStorage, Platform, Protocol } from '../../commands/platform.js';
+import { ImageError } from '../../errors.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import type { ByteStore } from '../../storage/storage.js';
+import { PickedFile } from './picked-file.js';
+import { openTarget, type Target } from './target.js';
+
+/** The name by which the commands find a picked file: one with a colon would be taken for a URL. */
+export function commandName(fileName: string): string {
+  return fileName.includes(':') ? `./${fileName}` : fileName;
+}
+
+/** The file of the new image; nothing happens to it before the command creates it. */
+export class TargetFile {
+  /** What the commands call it; a picked file cannot have this name. */
+  static readonly NAME = '/target';
+  #target: Target | undefined;
+
+  /** `onFinalising` is told when all is written and only the browser's own work is left, if that takes long. */
+  constructor(
+    private readonly file: FileSystemFileHandle,
+    private readonly onFinalising: () => void,
+  ) {}
+
+  /** Of the file in bytes; what a file system makes of its holes is not known here. */
+  get size(): number {
+    return this.#target?.store.size ?? 0;
+  }
+
+  async create(): Promise<Target> {
+    this.#target = await openTarget(this.file, this.onFinalising);
+    return this.#target;
+  }
+
+  /** After a failure, when it has been closed. */
+  async remove(): Promise<void> {
+    await this.#target?.remove();
+  }
+}
+
+/** A platform for one conversion. */
+export function webPlatform(kernels: Kernels, picked: ReadonlyMap<string, Blob>, target: TargetFile): Platform {
+  return {
+    protocols: [fileProtocol(picked, target)],
+    kernels,
+    realPath: async (path) => path,
+    kindOf: async (path) => (picked.has(lastPart(path)) ? 'file' : 'none'),
+  };
+}
+
+function fileProtocol(picked: ReadonlyMap<string, Blob>, target: TargetFile): Protocol {
+  return {
+    names: ['file'],
+    prefixes: ['file'],
+    createOptions: [],
+    localPath: pathOf,
+    async open(address: Address, { mode }: Access): Promise<OpenStorage> {
+      const path = pathOf(address);
+      if (mode === 'create' && path === TargetFile.NAME) {
+        const { store, discard } = await target.create();
+        return { ...storageOf(store, path), discard };
+      }
+      const name = lastPart(path);
+      const blob = picked.get(name);
+      if (mode !== 'read') throw new ImageError('denied', `Could not open '${path}': Read-only file system`);
+      if (blob === undefined) throw new ImageError('not-found', `Could not open '${path}': No such file or directory`);
+      return storageOf(new PickedFile(blob, name), path);
+    },
+  };
+}
+
+function storageOf(store: ByteStore, path: string): OpenStorage {
+  return { store, driver: 'file', fileName: path, options: { filename: path }, allocated: null, hasFlags: true };
+}
+
+function pathOf(address: Address): string {
+  const name = typeof address === 'string' ? address : (address.get('filename') ?? '');
+  return name.replace(/^file:/, '');
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

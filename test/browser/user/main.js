@@ -1,0 +1,3 @@
+import * as diskloom from 'diskloom/web';
+
+globalThis.diskloom = diskloom;
