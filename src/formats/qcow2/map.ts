@@ -35,6 +35,13 @@ export interface Run {
   packedLength: number;
 }
 
+/**
+ * One answer looks at so many entries and lists so many runs at most (and finishes the page of the table): enough to
+ * make the calls cheap, and not so much that an image of many terabytes keeps the first byte waiting.
+ */
+const ENTRIES_AT_ONCE = 65536;
+const RUNS_AT_ONCE = 4096;
+
 /** Where an L1 table is, in bytes and entries: the active one or a snapshot's. */
 export interface L1Table {
   offset: number;
@@ -44,6 +51,8 @@ export interface L1Table {
 /** Runs that tile a range from its start; neighbours of the same status merge as they are added. */
 class RunList {
   readonly runs: Run[] = [];
+  /** L2 entries looked at. */
+  scanned = 0;
   #last: Run | null = null;
 
   /** @param mergePacked neighbouring compressed clusters become one run, without a place in the file */
@@ -68,6 +77,10 @@ class RunList {
     this.#last = run;
     this.runs.push(run);
   }
+}
+
+function isEnough(list: RunList): boolean {
+  return list.runs.length >= RUNS_AT_ONCE || list.scanned >= ENTRIES_AT_ONCE;
 }
 
 function continues(last: Run, hostOffset: number | null): boolean {
@@ -114,18 +127,21 @@ export class ClusterMap {
   }
 
   /**
-   * Runs of a non-empty prefix of [start, end), compressed clusters merged. It ends where a table would have to be
-   * read or where an entry makes no sense; only if that is at `start` already, the table is read, or `corrupt` thrown.
+   * Runs of a non-empty prefix of [start, end), compressed clusters merged. It ends where a table has to be waited for,
+   * where an entry makes no sense (only if that is at `start` already, `corrupt` is thrown), or after enough entries.
    */
   prefix(start: number, end: number): MaybePromise<Run[]> {
     return this.#walk(start, end, new RunList(true), false);
   }
 
-  #walk(start: number, end: number, list: RunList, toTheEnd: boolean): MaybePromise<Run[]> {
+  /** @param first the stretch that `start` lies in, if it has been waited for */
+  #walk(start: number, end: number, list: RunList, toTheEnd: boolean, first?: Stretch): MaybePromise<Run[]> {
     let at = start;
+    let known = first;
     try {
-      while (at < end) {
-        const stretch = this.#stretchAt(at, end);
+      while (at < end && (toTheEnd || !isEnough(list))) {
+        const stretch = known ?? this.#stretchAt(at, end);
+        known = undefined;
         if (isPending(stretch)) {
           if (!list.isEmpty && !toTheEnd) {
             // The table comes in meanwhile; whoever asks for it sees the failure, if it is one.
@@ -133,10 +149,7 @@ export class ClusterMap {
             break;
           }
           const from = at;
-          return stretch.then((arrived) => {
-            const next = this.#scan(arrived, from, end, list);
-            return this.#walk(next, end, list, toTheEnd);
-          });
+          return stretch.then((arrived) => this.#walk(from, end, list, toTheEnd, arrived));
         }
         at = this.#scan(stretch, at, end, list);
       }
@@ -209,6 +222,7 @@ export class ClusterMap {
   #scanPage(page: TablePage, start: number, stop: number, list: RunList): void {
     const entriesPerPage = this.#tables.pageSize / this.#entrySize;
     let index = Math.floor(start / this.#clusterSize) % entriesPerPage;
+    list.scanned += entriesPerPage - index;
     let at = start;
     while (at < stop) {
       const next = Math.min(this.#clusterAt(at) + this.#clusterSize, stop);
