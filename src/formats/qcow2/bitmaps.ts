@@ -7,29 +7,16 @@
  */
 import { roundUp, viewOf } from '../../bytes.js';
 import { corrupt } from '../../errors.js';
+import type { BitmapInfo, BitmapStretch } from '../../image/image.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader, readPadded } from './header.js';
 import { BITMAP_ENTRY, BITMAP_FLAG, DIRTY_TRACKING, ENTRY_SIZE, hostOffsetOf, LIMITS } from './layout.js';
 
-export interface Bitmap {
-  name: string;
-  /** Bytes of the guest's disk that one bit stands for. */
-  granularity: number;
-  /** It was not saved correctly, so its content means nothing. */
-  inUse: boolean;
-  /** Writes are to be recorded from the moment on that the image is opened. */
-  auto: boolean;
+/** An entry of the directory. */
+export interface Bitmap extends BitmapInfo {
   tableOffset: number;
   /** Entries. */
   tableSize: number;
-}
-
-/** A cluster's worth of a bitmap: guest bytes [start, start + length). */
-export interface BitmapStretch {
-  start: number;
-  length: number;
-  /** The bits, filled up with zeros to whole bytes, valid until the next stretch is asked for; or all of one kind. */
-  bits: Uint8Array | 'zeros' | 'ones';
 }
 
 const utf8 = new TextDecoder();

@@ -1,10 +1,18 @@
 /** A qcow2 image that is read: guest offsets in, bytes and status out. */
 import { ImageError } from '../../errors.js';
-import type { BackingReference, Extent, Image, ImageDetails, Json } from '../../image/image.js';
+import type {
+  BackingReference,
+  BitmapInfo,
+  BitmapStretch,
+  Extent,
+  Image,
+  ImageDetails,
+  Json,
+} from '../../image/image.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSource } from '../../storage/storage.js';
-import { type Bitmap, type BitmapStretch, bitmapStretches } from './bitmaps.js';
+import { type Bitmap, bitmapStretches } from './bitmaps.js';
 import { describeImage } from './details.js';
 import { clusterSizeOf, type QcowHeader, readPadded } from './header.js';
 import type { DataHoles } from './holes.js';
@@ -90,9 +98,12 @@ export class QcowImage implements Image {
     return new QcowImage(this.parts, snapshot.size, snapshotL1(snapshot, header, source.size));
   }
 
-  /** What a bitmap of `bitmaps` holds. Throws `corrupt`, also for one that is `inUse` and of the wrong size. */
-  bitmapContent(bitmap: Bitmap): AsyncIterable<BitmapStretch> {
-    return bitmapStretches(this.parts.source, this.parts.header, bitmap);
+  /** What a bitmap holds. Throws `not-found`; `corrupt`, also for one that is `inUse` and of the wrong size. */
+  bitmapContent({ name }: BitmapInfo): AsyncIterable<BitmapStretch> {
+    const { source, header, bitmaps } = this.parts;
+    const bitmap = bitmaps.find((candidate) => candidate.name === name);
+    if (bitmap === undefined) throw new ImageError('not-found', `Dirty bitmap '${name}' not found`);
+    return bitmapStretches(source, header, bitmap);
   }
 
   async close(): Promise<void> {

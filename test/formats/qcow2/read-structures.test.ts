@@ -1,7 +1,6 @@
 /** Header, tables, bitmaps and holes: the parts that reading is made of. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { BitmapStretch } from '../../../src/formats/qcow2/bitmaps.js';
 import { parseHeader, readHeader, serializeHeader } from '../../../src/formats/qcow2/header.js';
 import {
   compressedHighOf,
@@ -14,6 +13,7 @@ import {
 } from '../../../src/formats/qcow2/layout.js';
 import { openQcow2 } from '../../../src/formats/qcow2/open.js';
 import { TableCache } from '../../../src/formats/qcow2/tables.js';
+import type { BitmapStretch } from '../../../src/image/image.js';
 import { MemoryStore } from '../../../src/storage/memory.js';
 import type { StorageExtent } from '../../../src/storage/storage.js';
 import { LateSource } from '../../support/file-source.js';
@@ -246,6 +246,7 @@ describeWith(['qemu-img', 'qemu-io'], 'persistent bitmaps', () => {
   it('with a table entry of ones; damaged tables are refused by name', async () => {
     const { bytes, view } = sample();
     const image = await openBytes(bytes);
+    expect(() => image.bitmapContent({ ...image.bitmaps[0]!, name: 'none' })).toThrow("'none' not found");
     expect(await marked(image.bitmapContent(image.bitmaps[0]!), 512)).toHaveLength(2048);
     // A reserved bit of the table's entry.
     bytes[AT.bitmapTable] = 1;
