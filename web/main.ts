@@ -33,8 +33,10 @@ let result: FileSystemFileHandle | null = null;
 let nameIsTheirs = false;
 
 fileInput.addEventListener('change', () => {
-  const name = fileInput.files?.[0]?.name ?? '';
-  formatSelect.value = /\.qcow2$/i.test(name) ? 'raw' : 'qcow2';
+  const file = fileInput.files?.[0];
+  // The browser looks at a file when it is first asked for its size: only from now on does it notice changes.
+  amountLine.textContent = file === undefined ? '' : sizeText(file.size);
+  formatSelect.value = /\.qcow2$/i.test(file?.name ?? '') ? 'raw' : 'qcow2';
   suggestName();
 });
 formatSelect.addEventListener('change', suggestName);
@@ -82,7 +84,12 @@ async function convertFile(file: File, signal: AbortSignal): Promise<FileSystemF
   result = null;
   const target = await room.createFile();
   const compress = compressBox.checked && !compressBox.disabled;
-  await convert(file, target, { format: formatSelect.value, compress, signal, onProgress: showProgress });
+  try {
+    await convert(file, target, { format: formatSelect.value, compress, signal, onProgress: showProgress });
+  } catch (error) {
+    await room.remove(target);
+    throw error;
+  }
   const { size } = await target.getFile();
   amountLine.textContent = `${sizeText(file.size)} became ${sizeText(size)}`;
   return target;

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JSHandle, Page } from '@playwright/test';
 import type * as Library from '../../src/platform/web/index.js';
@@ -59,6 +59,20 @@ for (const folder of ['library-plain', 'library-bundled']) {
       qemuImg('create', '-q', '-f', 'qcow2', '-b', images.qcow2, '-F', 'qcow2', overlay);
       const { result } = await convert(page, images.folder, [overlay, images.qcow2], { format: 'raw' });
       expect(sameBytes(result, images.raw)).toBe(true);
+    });
+
+    test('notices that the source is gone, though its size reads as zero', async ({ page, images }) => {
+      const source = join(images.folder, 'gone.img');
+      writeFileSync(source, 'content');
+      await page.getByLabel('Sources').setInputFiles(source);
+      rmSync(source);
+      const diskloom = await loaded(page);
+      const thrown = await diskloom.evaluate(async ({ convert, ImageError, Workspace }) => {
+        const [file] = document.querySelector('input')!.files!;
+        const target = await (await Workspace.open()).createFile();
+        return convert(file!, target, { format: 'raw' }).catch((error) => error instanceof ImageError && error.code);
+      });
+      expect(thrown).toBe('not-found');
     });
 
     test('throws ImageError with its code, and does nothing to a target that it never opened', async ({ page }) => {

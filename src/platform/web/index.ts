@@ -60,10 +60,12 @@ export interface ConvertOptions {
  *
  * `target` is a file of OPFS (fast; then offer it with `download`) or one that the user chose, by
  * `showSaveFilePicker` (slower, and finalising takes seconds a gigabyte, but it needs no room in OPFS). What it held is
- * lost once writing begins: if it then fails or is cancelled, a file of OPFS is removed, a chosen one is as before.
+ * lost once the source has been opened: if the conversion then fails or is cancelled, a file of OPFS is removed and a
+ * chosen one is left as it was.
  *
- * Throws `ImageError`: `corrupt` and `unsupported` for the image, `no-space` when the quota or disk is full, `io`
- * when the source was changed or removed meanwhile, `external` when the image needs another file, `aborted`.
+ * Throws `ImageError`: `invalid` for options that make no sense, `corrupt` and `unsupported` for the image, `not-found`
+ * for a file that it refers to and that was not given, `no-space` when the quota or the disk is full, `io` when the
+ * source was changed or removed meanwhile, `aborted`.
  */
 export async function convert(
   source: Blob,

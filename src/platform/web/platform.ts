@@ -70,7 +70,7 @@ function fileProtocol(picked: ReadonlyMap<string, Blob>, target: TargetFile): Pr
       const blob = picked.get(name);
       if (mode !== 'read') throw new ImageError('denied', `Could not open '${path}': Read-only file system`);
       if (blob === undefined) throw new ImageError('not-found', `Could not open '${path}': No such file or directory`);
-      return storageOf(new PickedFile(blob, name), path);
+      return storageOf(await PickedFile.open(blob, name), path);
     },
   };
 }
