@@ -2,8 +2,10 @@
 import { viewOf } from '../../bytes.js';
 import type { ImageDriver, ProbeInput } from '../../image/driver.js';
 import type { OptionTable } from '../../image/options.js';
+import { createQcow2 } from './create.js';
 import { HEADER_V2, MAGIC } from './layout.js';
 import { openQcow2 } from './open.js';
+import { createOptions } from './options.js';
 import { DEFAULT_TABLE_MEMORY } from './tables.js';
 
 const RUNTIME_OPTIONS: OptionTable = [
@@ -13,12 +15,13 @@ const RUNTIME_OPTIONS: OptionTable = [
 
 export const qcow2: ImageDriver = {
   name: 'qcow2',
-  createOptions: [],
+  createOptions,
   runtimeOptions: RUNTIME_OPTIONS,
   compresses: true,
   backing: true,
   probe,
   open: openQcow2,
+  create: createQcow2,
 };
 
 function probe({ head }: ProbeInput): number {

@@ -10,7 +10,8 @@
  * Writing (needs a sink): get a page, change its `view`, call `markDirty(page)`; all three without an `await` between
  * them. `create(offset)` gives a page of zeros for a table that is new, without reading. A dirty page is written when
  * it has to make room, and by `flush`. In which order pages reach the file is not promised: whoever needs one table on
- * disk before another calls `flush` in between.
+ * disk before another calls `flush` in between. With `holdsDirty` only `flush` writes, so that the file changes when its
+ * owner says so; the owner then flushes whenever `isCrowded`.
  */
 import { viewOf } from '../../bytes.js';
 import { corrupt } from '../../errors.js';
@@ -50,8 +51,15 @@ export class TableCache {
   readonly #loading = new Map<number, Promise<CachedPage>>();
   /** The page of the last answer: table walks ask for the same one again and again. */
   #latest: CachedPage | null = null;
+  #dirtyCount = 0;
 
-  constructor(source: ByteSource, sink: ByteSink | null, clusterSize: number, memory = DEFAULT_TABLE_MEMORY) {
+  constructor(
+    source: ByteSource,
+    sink: ByteSink | null,
+    clusterSize: number,
+    memory = DEFAULT_TABLE_MEMORY,
+    private readonly holdsDirty = false,
+  ) {
     this.#source = source;
     this.#sink = sink;
     this.pageSize = Math.min(clusterSize, LARGEST_PAGE);
@@ -76,7 +84,9 @@ export class TableCache {
   /** A page of zeros at host `offset` (a multiple of `pageSize`), dirty; replaces what was there. */
   create(offset: number): MaybePromise<TablePage> {
     const bytes = new Uint8Array(this.pageSize);
-    const page: CachedPage = { offset, bytes, view: viewOf(bytes), dirty: true, writing: null };
+    const page: CachedPage = { offset, bytes, view: viewOf(bytes), dirty: false, writing: null };
+    this.#drop(offset);
+    this.#setDirty(page, true);
     return this.#insert(page);
   }
 
@@ -84,7 +94,12 @@ export class TableCache {
   markDirty(page: TablePage): void {
     const cached = this.#pages.get(page.offset);
     if (cached !== page) throw new Error(`table page ${page.offset} was changed after it had left the cache`);
-    cached.dirty = true;
+    this.#setDirty(cached, true);
+  }
+
+  /** Half of the pages or more are dirty. */
+  get isCrowded(): boolean {
+    return 2 * this.#dirtyCount >= this.#capacity;
   }
 
   /** Forgets the pages of [offset, offset + length) without writing them: their clusters are free now. */
@@ -92,10 +107,14 @@ export class TableCache {
     for (let at = offset; at < offset + length; at += this.pageSize) this.#drop(at);
   }
 
-  /** Writes all dirty pages, by ascending offset, so that neighbours meet in the storage's write-behind. */
-  async flush(): Promise<void> {
+  /**
+   * Writes all dirty pages, by ascending offset, so that neighbours meet in the storage's write-behind.
+   *
+   * @param accepts only the pages at these host offsets
+   */
+  async flush(accepts: (offset: number) => boolean = () => true): Promise<void> {
     const dirty = [...this.#pages.values()]
-      .filter((page) => page.dirty || page.writing)
+      .filter((page) => (page.dirty || page.writing) && accepts(page.offset))
       .sort((a, b) => a.offset - b.offset);
     for (const page of dirty) {
       const pending = this.#writeBack(page);
@@ -124,17 +143,31 @@ export class TableCache {
   }
 
   #makeRoom(): MaybePromise<void> {
-    while (this.#pages.size > this.#capacity) {
+    // Dirty pages that are held are passed over; the latest page stays, whatever else there is.
+    for (let candidates = this.#pages.size - 1; this.#pages.size > this.#capacity && candidates > 0; candidates--) {
       const [oldest] = this.#pages.values();
-      const pending = this.#writeBack(oldest);
+      if (this.holdsDirty && oldest!.dirty) {
+        this.#pages.delete(oldest!.offset);
+        this.#pages.set(oldest!.offset, oldest!);
+        continue;
+      }
+      const pending = this.#writeBack(oldest!);
       if (isPending(pending)) return pending.then(() => this.#makeRoom());
-      this.#drop(oldest.offset);
+      this.#drop(oldest!.offset);
     }
   }
 
   #drop(offset: number): void {
+    const page = this.#pages.get(offset);
+    if (page === undefined) return;
+    this.#setDirty(page, false);
     this.#pages.delete(offset);
-    if (this.#latest?.offset === offset) this.#latest = null;
+    if (this.#latest === page) this.#latest = null;
+  }
+
+  #setDirty(page: CachedPage, isDirty: boolean): void {
+    if (page.dirty !== isDirty) this.#dirtyCount += isDirty ? 1 : -1;
+    page.dirty = isDirty;
   }
 
   #writeBack(page: CachedPage): MaybePromise<void> {
@@ -142,7 +175,7 @@ export class TableCache {
     if (!page.dirty) return;
     if (this.#sink === null) throw new Error('a table page of a read-only image is dirty');
     // Before the write, not after it: a change that comes while the write is under way makes the page dirty again.
-    page.dirty = false;
+    this.#setDirty(page, false);
     const pending = this.#sink.write(page.offset, page.bytes);
     if (!isPending(pending)) return;
     page.writing = pending.finally(() => {

@@ -1,0 +1,86 @@
+/** What all of a qcow2 image's writing parts share, put together in one place. */
+import type { Kernels, UnitEncoding } from '../../kernels/kernels.js';
+import type { ByteStore } from '../../storage/storage.js';
+import { ClusterTables } from './cluster-tables.js';
+import { clusterSizeOf, hasExtendedL2, type QcowHeader } from './header.js';
+import { HostSpace } from './host-space.js';
+import { Placer, sliceCoverage } from './placing.js';
+import { Refcounts } from './refcounts.js';
+import { DEFAULT_TABLE_MEMORY, TableCache } from './tables.js';
+
+/** Bytes of refcount blocks in memory; each byte of them describes many clusters. */
+const REFCOUNT_MEMORY = 4 * 1024 * 1024;
+
+export interface WritingParts {
+  readonly header: QcowHeader;
+  /** Holds the metadata, and the data unless there is an external data file. */
+  readonly store: ByteStore;
+  /** Holds the data. */
+  readonly data: ByteStore;
+  /** Of `store` and of `data`; the same object if they are one. */
+  readonly space: HostSpace;
+  readonly dataSpace: HostSpace;
+  /** L1 and L2 tables; refcount blocks. */
+  readonly tables: TableCache;
+  readonly blocks: TableCache;
+  readonly refcounts: Refcounts;
+  readonly clusterTables: ClusterTables;
+  readonly placer: Placer;
+  readonly kernels: Kernels;
+}
+
+export interface PartsRequest {
+  header: QcowHeader;
+  store: ByteStore;
+  data: ByteStore;
+  kernels: Kernels;
+  /** Host offsets of the refcount blocks, as long as the table in the file. */
+  refcountTable: Float64Array;
+  /** Tables change in the file only when they are flushed: the image is in use. */
+  inPlace: boolean;
+}
+
+export function writingParts(request: PartsRequest): WritingParts {
+  const { header, store, data, kernels, refcountTable, inPlace } = request;
+  const clusterSize = clusterSizeOf(header);
+  const space = spaceOf(store, inPlace);
+  const dataSpace = data === store ? space : spaceOf(data, inPlace);
+  const tables = new TableCache(store, store, clusterSize, DEFAULT_TABLE_MEMORY, inPlace);
+  const blocks = new TableCache(store, store, clusterSize, REFCOUNT_MEMORY, inPlace);
+  const refcounts = new Refcounts(store, header, blocks, space, refcountTable);
+  const clusterTables = new ClusterTables(header, tables, refcounts, space);
+  const slice = sliceCoverage(header.size, clusterSize, hasExtendedL2(header));
+  const placer = new Placer(clusterTables, refcounts, dataSpace, slice);
+  return { header, store, data, space, dataSpace, tables, blocks, refcounts, clusterTables, placer, kernels };
+}
+
+/** A file that grows reads as zeros where it grew; of a device, nothing is known. */
+function spaceOf(store: ByteStore, inPlace: boolean): HostSpace {
+  if (inPlace) return new HostSpace(store.size, store.size);
+  return new HostSpace(0, store.readsZero ? 0 : Number.POSITIVE_INFINITY);
+}
+
+/** How units are compressed: raw deflate with QEMU's window, or zstd; a stream is shorter than a cluster. */
+export function encodingOf(header: QcowHeader, level: number): UnitEncoding {
+  const unit = clusterSizeOf(header);
+  return {
+    codec: header.compression === 'zlib' ? 'deflate' : 'zstd',
+    unit,
+    level,
+    window: DEFLATE_WINDOW,
+    limit: unit - 1,
+  };
+}
+
+/** QEMU inflates with a window of 12 bits. */
+const DEFLATE_WINDOW = 4096;
+
+/** Runs are cut on multiples of this, bytes: clusters, and with the smallest ones what an L2 table maps. */
+export function unitOf(header: QcowHeader): number {
+  const clusterSize = clusterSizeOf(header);
+  const coverage = (clusterSize / 8) * clusterSize;
+  return hasExtendedL2(header) || coverage > LARGEST_SMALL_UNIT ? clusterSize : coverage;
+}
+
+/** Bytes. With larger units a run would no longer fit the processor's cache. */
+const LARGEST_SMALL_UNIT = 512 * 1024;

@@ -1,0 +1,180 @@
+/**
+ * Placing prepared runs: each piece gets its place in the file, and its entry in the tables.
+ *
+ * In a new image everything that is not placed reads as zeros. Zero pieces are skipped there, and data may begin and
+ * end anywhere in a cluster. Where other content may show (a backing file, an image that exists), the run is placed in
+ * whole clusters: a cluster with any data in it is written in full, zeros included, and the others become zero
+ * clusters. Runs end on the grid of `unit`, or at the end of the disk, so no cluster belongs to two of them.
+ */
+import { roundDown, roundUp } from '../../bytes.js';
+import type { PreparedRun } from '../../image/image.js';
+import type { Piece } from '../../kernels/kernels.js';
+import type { ClusterTables } from './cluster-tables.js';
+import type { HostSpace } from './host-space.js';
+import type { HostWrites } from './host-writes.js';
+import type { Placed, Placer } from './placing.js';
+import type { Refcounts } from './refcounts.js';
+import { RequestGrid, type RequestPart } from './request-grid.js';
+import type { Steps } from './steps.js';
+
+export interface PlacingRules {
+  /** What is not placed reads as zeros. */
+  readsZero: boolean;
+  /** An unallocated cluster shows a backing file. */
+  hasBacking: boolean;
+  /** Units come compressed, each a request of its own. */
+  compresses: boolean;
+  version: 2 | 3;
+  /** The external data file is to read as the guest's disk, zeros included. */
+  isDataRaw: boolean;
+}
+
+type DataPiece = Extract<Piece, { kind: 'data' }>;
+type PackedPiece = Extract<Piece, { kind: 'packed' }>;
+
+/** Guest clusters that are alike, in bytes, and the pieces that they consist of. */
+interface Stretch {
+  kind: Piece['kind'];
+  start: number;
+  end: number;
+  pieces: Piece[];
+}
+
+const ZEROS = new Uint8Array(64 * 1024);
+
+export class RunPlacer {
+  readonly #grid = new RequestGrid();
+  readonly #clusterSize: number;
+
+  constructor(
+    private readonly rules: PlacingRules,
+    private readonly tables: ClusterTables,
+    private readonly refcounts: Refcounts,
+    private readonly placer: Placer,
+    private readonly image: HostSpace,
+    private readonly data: HostSpace,
+  ) {
+    this.#clusterSize = tables.clusterSize;
+  }
+
+  /** Gives every piece of the run its place; what is to be written goes to `writes`. */
+  *place(run: PreparedRun, writes: HostWrites): Steps<void> {
+    this.#grid.startRun(run.offset, run.length, run.extentStarts);
+    if (!this.rules.readsZero) {
+      for (const stretch of wholeClusters(run, this.#clusterSize)) yield* this.#placeStretch(stretch, writes);
+      return;
+    }
+    for (const piece of run.pieces) {
+      if (piece.kind === 'data') yield* this.#placeData(piece, writes);
+      else if (piece.kind === 'packed') yield* this.#placePacked(piece, writes);
+    }
+  }
+
+  /** Makes [start, end), whole clusters, read as zeros. */
+  *placeZeros(start: number, end: number, writes: HostWrites): Steps<void> {
+    let at = start;
+    while (at < end) {
+      const stop = Math.min(end, roundDown(at, this.tables.coverage) + this.tables.coverage);
+      yield* this.#zeroInTable(at, stop, writes);
+      at = stop;
+    }
+  }
+
+  *#placeData(piece: DataPiece, writes: HostWrites): Steps<void> {
+    for (const part of this.#requests(piece.offset, piece.offset + piece.length)) {
+      for (const { start, end, host } of yield* this.placer.place(part, writes))
+        writes.add(host, piece.bytes.subarray(start - piece.offset, end - piece.offset));
+    }
+  }
+
+  *#placePacked(piece: PackedPiece, writes: HostWrites): Steps<void> {
+    const { offset, bytes } = piece;
+    const table = yield* this.tables.table(offset);
+    const host = yield* this.refcounts.allocateBytes(bytes.length);
+    this.image.claim(host, bytes.length);
+    yield* this.tables.enterPacked(table, Math.floor(offset / this.#clusterSize), host, bytes.length);
+    writes.add(host, bytes);
+  }
+
+  *#placeStretch(stretch: Stretch, writes: HostWrites): Steps<void> {
+    const { kind, start, end, pieces } = stretch;
+    if (kind === 'zero') yield* this.placeZeros(start, end, writes);
+    else if (kind === 'packed') for (const piece of pieces) yield* this.#placePacked(piece as PackedPiece, writes);
+    else yield* this.#placeWhole(stretch, writes);
+  }
+
+  /** Whole clusters of data pieces with zeros between them. */
+  *#placeWhole({ start, end, pieces }: Stretch, writes: HostWrites): Steps<void> {
+    const untouched = this.data.untouched;
+    const placed: Placed[] = [];
+    for (const part of this.#requests(start, end)) placed.push(...(yield* this.placer.place(part, writes)));
+    for (const { start: from, end: to, host } of placed) {
+      let at = from;
+      const zerosTo = (next: number) => {
+        if (host + at - from < untouched) writeZeros(host + at - from, next - at, writes);
+        at = next;
+      };
+      for (const { offset, length, bytes } of pieces as DataPiece[]) {
+        const first = Math.max(from, offset);
+        const last = Math.min(to, offset + length);
+        if (first >= last) continue;
+        zerosTo(first);
+        writes.add(host + first - from, bytes.subarray(first - offset, last - offset));
+        at = last;
+      }
+      zerosTo(to);
+    }
+  }
+
+  *#zeroInTable(start: number, end: number, writes: HostWrites): Steps<void> {
+    const { hasBacking, version } = this.rules;
+    if (!hasBacking && (yield* this.tables.findTable(start)) === 0) return;
+    if (version < 3 && hasBacking) {
+      // No way to say "zeros": they are written.
+      const untouched = this.data.untouched;
+      for (const { start: from, end: to, host } of yield* this.placer.place({ start, end, continues: false }, writes))
+        if (host < untouched) writes.zero(host, to - from);
+      return;
+    }
+    const table = yield* this.tables.table(start);
+    const first = Math.floor(start / this.#clusterSize);
+    const count = Math.ceil(end / this.#clusterSize) - first;
+    yield* this.tables.enterZeros(table, first, count, version >= 3);
+    if (this.tables.isExternal && this.rules.isDataRaw) writes.zero(start, end - start);
+  }
+
+  #requests(start: number, end: number): Iterable<RequestPart> {
+    return this.rules.compresses ? [{ start, end, continues: false }] : this.#grid.split(start, end);
+  }
+}
+
+/** Small stretches of zeros are copied along with their neighbours, large ones are left to the storage. */
+function writeZeros(offset: number, length: number, writes: HostWrites): void {
+  if (length <= 0) return;
+  if (length < ZEROS.length) writes.add(offset, ZEROS.subarray(0, length));
+  else writes.zero(offset, length);
+}
+
+/**
+ * Splits a run into stretches of whole clusters. A cluster with any data in it belongs to a data stretch; what is
+ * neither data nor packed is zeros.
+ */
+function* wholeClusters(run: PreparedRun, clusterSize: number): Generator<Stretch> {
+  const runEnd = run.offset + run.length;
+  let stretch: Stretch = { kind: 'zero', start: run.offset, end: run.offset, pieces: [] };
+  for (const piece of run.pieces) {
+    if (piece.kind === 'zero') continue;
+    const start = roundDown(piece.offset, clusterSize);
+    const end = Math.min(roundUp(piece.offset + piece.length, clusterSize), runEnd);
+    if (stretch.kind === piece.kind && start <= stretch.end) {
+      stretch.end = end;
+      stretch.pieces.push(piece);
+      continue;
+    }
+    if (stretch.end > stretch.start) yield stretch;
+    if (start > stretch.end) yield { kind: 'zero', start: stretch.end, end: start, pieces: [] };
+    stretch = { kind: piece.kind, start, end, pieces: [piece] };
+  }
+  if (stretch.end > stretch.start) yield stretch;
+  if (runEnd > stretch.end) yield { kind: 'zero', start: stretch.end, end: runEnd, pieces: [] };
+}
