@@ -27,7 +27,7 @@ export class Channel {
   #asynchronous = 0;
 
   constructor(
-    readonly file: string,
+    readonly file: string | undefined,
     readonly direct: (fd: number, bytes: Uint8Array, from: number, length: number, position: number) => number,
     readonly pooled: (
       fd: number,
@@ -94,7 +94,6 @@ export function readChannel(file: string): Channel {
 }
 
 /** Writes of one file; `transfer` writes all of `bytes`. */
-export function writeChannel(file: string): Channel {
+export function writeChannel(file?: string): Channel {
   return new Channel(file, writeSync, write);
 }
-

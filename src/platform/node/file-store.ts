@@ -59,7 +59,6 @@ export class FileStore implements ByteStore {
   #size: number;
   /** End of the last byte ever written; beyond it a fresh file is known to be all hole. */
   #written: number;
-  #punches: boolean;
   #closed = false;
 
   constructor(file: OpenedFile) {
@@ -69,7 +68,6 @@ export class FileStore implements ByteStore {
     this.readsZero = file.fresh;
     this.#size = file.size;
     this.#written = file.fresh ? 0 : Number.POSITIVE_INFINITY;
-    this.#punches = libc !== null;
     this.#reads = readChannel(file.name);
     this.#writes = writeChannel(file.name);
     if (libc !== null && kind === 'regular') this.extents = (offset, length) => fileExtents(libc, fd, offset, length);
@@ -138,10 +136,7 @@ export class FileStore implements ByteStore {
 
   async #zeroUsed(offset: number, length: number): Promise<void> {
     const { libc, fd } = this.#file;
-    if (libc !== null && this.#punches) {
-      this.#punches = await punch(libc, fd, offset, length);
-      if (this.#punches) return;
-    }
+    if (libc !== null && (await punch(libc, fd, offset, length))) return;
     await writeZeros(fd, offset, length);
   }
 

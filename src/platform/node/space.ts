@@ -1,9 +1,11 @@
 /** Space of files and block devices: making it read as zeros, giving it back, reserving it ahead. */
-import { fsync, ftruncate, write } from 'node:fs';
+import { fsync, ftruncate } from 'node:fs';
 import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import { ImageError } from '../../errors.js';
+import type { MaybePromise } from '../../maybe.js';
 import { errnoError, systemError } from './errno.js';
+import { writeChannel } from './file-io.js';
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, type Libc } from './libc.js';
 
 const truncateFile = promisify(ftruncate);
@@ -24,7 +26,7 @@ async function inSteps(
   start: number,
   end: number,
   size: number,
-  step: (offset: number, length: number) => Promise<void> | void,
+  step: (offset: number, length: number) => MaybePromise<void>,
 ): Promise<void> {
   for (let at = start; at < end; at += size) {
     await step(at, Math.min(size, end - at));
@@ -32,24 +34,17 @@ async function inSteps(
   }
 }
 
-function writeZerosAt(fd: number, offset: number, length: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    write(fd, zeros, 0, length, offset, (error, written) => {
-      if (error) reject(systemError(error, { offset }));
-      else if (written === length) resolve();
-      else writeZerosAt(fd, offset + written, length - written).then(resolve, reject);
-    });
-  });
-}
-
 /** Writes zeros to [offset, offset + length). */
 export function writeZeros(fd: number, offset: number, length: number): Promise<void> {
-  return inSteps(offset, offset + length, zeros.length, (at, count) => writeZerosAt(fd, at, count));
+  const channel = writeChannel();
+  const write = (at: number, count: number) => channel.transfer(fd, at, zeros.subarray(0, count));
+  return inSteps(offset, offset + length, zeros.length, write);
 }
 
 /**
  * Makes [offset, offset + length) read as zeros without writing them: as a hole, else as reserved space (a block device
- * has WRITE ZEROES or, at worst, the kernel write them). False: the file system can do neither. The size stays.
+ * has WRITE ZEROES or, at worst, the kernel write them). False: not possible here, or not at this alignment, and part of
+ * the range may have been zeroed. The size stays.
  */
 export async function punch(libc: Libc, fd: number, offset: number, length: number): Promise<boolean> {
   let able = true;
