@@ -164,6 +164,7 @@ describe.each(libraries)('a file as storage (C library: %o)', (library) => {
     const full = { code: 'no-space', message: 'No space left on device', file: '/dev/full' };
     expect(await rejection(() => store.write(0, new Uint8Array(512)))).toMatchObject(full);
     expect(await rejection(() => store.write(0, new Uint8Array(MiB)))).toMatchObject(full);
+    expect(store.size).toBe(0);
     await store.close();
   });
 

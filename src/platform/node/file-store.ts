@@ -95,7 +95,7 @@ export class FileStore implements ByteStore {
 
   write(offset: number, bytes: Uint8Array): MaybePromise<void> {
     const end = offset + bytes.length;
-    if (end > this.#size) this.#size = end;
+    if (end > this.#size && !this.fixedSize) this.#size = end;
     if (end > this.#written) this.#written = end;
     return this.#transfer(this.#writes, offset, bytes);
   }
