@@ -7,55 +7,85 @@
  * three pays only when it is near) and follows the chain of the four-byte table up to `depth` steps or the window's end.
  *
  * Reasons.
- * - Positions are kept modulo 2^16, and links are distances. So nothing has to be moved when the window slides. A head
- *   that nobody has touched for 65536 bytes names a wrong position; it lies in the window all the same or is skipped, and
- *   every candidate is compared, so this costs a comparison and never a wrong match.
- * - The first position is `FIRST_POSITION`, more than the largest window away from 0, what empty heads hold.
- * - The tables fit the window: with 4 KiB there are never more than 4096 live positions, and all three tables then take
- *   what L1 has to offer. A larger table would have fewer collisions and more cache misses.
+ * - Positions are kept modulo 2^16, and links are distances: half the cache of 32-bit positions, and nothing has to be
+ *   moved when the window slides. Only heads that nobody has touched for long would one day seem near again;
+ *   `refreshHeads` moves them along, just beyond the window, once in nearly 64 KiB.
+ * - The tables of heads have many more entries than the window has positions. A head that lies beyond the window
+ *   proves that there is no match, without reading a candidate; the fuller the table, the more often the
+ *   processor guesses wrong whether it is worth looking. That costs more than the cache misses of a sparse table.
  * - A candidate is first compared where it must be better: its last four bytes up to one beyond the best match so far.
  *   Chains of long matches are passed with one comparison a step.
  * - The search is inlined at each place that calls it: branch prediction learns each by itself.
  */
-import { LONGEST_MATCH } from './format';
 import { MATCHER } from './workspace';
 
-/** Multipliers of the hashes: odd, with well-mixed high bits (Knuth's golden ratio, and a prime of xxHash). */
+/** Multipliers of the hashes: odd, with well-mixed high bits (the golden ratio, and a prime of xxHash). */
 const MULTIPLIER_4: u32 = 0x9e3779b1;
 const MULTIPLIER_3: u32 = 0x85ebca77;
 
-/** Beyond any window from the empty heads, which hold 0. */
-export const FIRST_POSITION: u32 = 32769;
-
-/** Bits of the hashes at most; see `openChains`. */
-const MOST_HEAD_BITS: u32 = 15;
+/** Bits of the hashes: a table of four-byte heads takes 128 KiB, of three-byte heads 32 KiB. */
+const HEAD_BITS_4: u32 = 16;
+const HEAD_BITS_3: u32 = 14;
+const SHIFT_4: u32 = 32 - HEAD_BITS_4;
+const SHIFT_3: u32 = 32 - HEAD_BITS_3;
 
 const HEADS_4: usize = MATCHER;
-const HEADS_3: usize = HEADS_4 + (2 << MOST_HEAD_BITS);
-const LINKS: usize = HEADS_3 + (2 << MOST_HEAD_BITS);
+const HEADS_3: usize = HEADS_4 + (2 << HEAD_BITS_4);
+const LINKS: usize = HEADS_3 + (2 << HEAD_BITS_3);
 
 /** Bytes that must lie between a position and the end of the source for it to be entered. */
 export const ENTER_BYTES: usize = 4;
 
-export let headShift4: u32 = 0;
-export let headShift3: u32 = 0;
-export let linkMask: u32 = 0;
-
-/** Empties the tables and fits them to a window of `window` bytes, 256 to 32768. */
-export function openChains(window: u32): void {
-  const windowBits = 32 - clz(window - 1);
-  const headBits = min(windowBits + HEAD_BITS_BEYOND_WINDOW, MOST_HEAD_BITS);
-  headShift4 = 32 - headBits;
-  headShift3 = 32 - (headBits - HEAD_BITS_LESS_FOR_3);
-  linkMask = (1 << windowBits) - 1;
-  memory.fill(HEADS_4, 0, <usize>2 << headBits);
-  memory.fill(HEADS_3, 0, <usize>2 << (headBits - HEAD_BITS_LESS_FOR_3));
+/** The position of a source's first byte: empty heads, which hold 0, lie just beyond the window. */
+@inline
+export function firstPosition(window: u32): u32 {
+  return window + 1;
 }
 
-const HEAD_BITS_BEYOND_WINDOW: u32 = 1;
-const HEAD_BITS_LESS_FOR_3: u32 = 1;
+/** Picks a position's link: positions modulo the power of two that holds the window. */
+@inline
+export function linkMaskOf(window: u32): u32 {
+  return (1 << (32 - clz(window - 1))) - 1;
+}
 
-/** Distance to the last position with the same hash in `heads`, modulo 2^16; `position` takes its place. */
+/** Empties the tables. */
+export function openChains(): void {
+  memory.fill(HEADS_4, 0, LINKS - HEADS_4);
+}
+
+/** After how many bytes the heads must be refreshed, when that is asked only every few KiB. */
+@inline
+export function refreshInterval(window: u32): usize {
+  return 0xffff - window - 1 - LATE_REFRESH;
+}
+
+/** How much later than asked a refresh may come. */
+const LATE_REFRESH: u32 = 5120;
+
+/** Moves every head that lies beyond the window at `position` just beyond it. */
+export function refreshHeads(position: u32, window: u32): void {
+  const here = i16x8.splat(<i16>position);
+  const beyond = i16x8.splat(<i16>(position - window - 1));
+  const reach = i16x8.splat(<i16>window);
+  for (let at = HEADS_4; at < LINKS; at += 16) {
+    const heads = v128.load(at);
+    v128.store(at, v128.bitselect(beyond, heads, i16x8.gt_u(i16x8.sub(here, heads), reach)));
+  }
+}
+
+/** Address of the head for the four bytes of `word`. */
+@inline
+export function head4(word: u32): usize {
+  return HEADS_4 + (<usize>((word * MULTIPLIER_4) >> SHIFT_4) << 1);
+}
+
+/** Address of the head for the first three bytes of `word`. */
+@inline
+export function head3(word: u32): usize {
+  return HEADS_3 + (<usize>(((word << 8) * MULTIPLIER_3) >> SHIFT_3) << 1);
+}
+
+/** Distance to the last position at `head`, modulo 2^16; `position` takes its place. */
 @inline
 function replaceHead(head: usize, position: u32): u32 {
   const distance = (position - <u32>load<u16>(head)) & 0xffff;
@@ -63,24 +93,14 @@ function replaceHead(head: usize, position: u32): u32 {
   return distance;
 }
 
-@inline
-function head4(word: u32, shift: u32): usize {
-  return HEADS_4 + (<usize>((word * MULTIPLIER_4) >> shift) << 1);
-}
-
-@inline
-function head3(word: u32, shift: u32): usize {
-  return HEADS_3 + (<usize>(((word << 8) * MULTIPLIER_3) >> shift) << 1);
-}
-
 /** Enters the `count` positions from `at` on; those too near to `end` are left out. */
 @inline
-export function skipPositions(at: usize, end: usize, position: u32, count: u32, shift4: u32, shift3: u32, mask: u32): void {
+export function skipPositions(at: usize, end: usize, position: u32, count: u32, mask: u32): void {
   const stop = min(at + count, max(end - ENTER_BYTES, at));
   for (; at < stop; at++) {
     const word = load<u32>(at);
-    replaceHead(head3(word, shift3), position);
-    const distance = replaceHead(head4(word, shift4), position);
+    store<u16>(head3(word), position);
+    const distance = replaceHead(head4(word), position);
     store<u16>(LINKS + (<usize>(position & mask) << 1), distance);
     position++;
   }
@@ -99,52 +119,53 @@ export function matchLength(a: usize, b: usize, from: u32, limit: u32): u32 {
 }
 
 /**
- * Enters `position`, which is the source's byte `at`, and looks for a match of more than `best` bytes. Returns
- * length << 16 | distance - 1 of the longest one that it finds, or 0. `longest`: how long a match may be; `nice`: stop when it is this
- * long; at least `ENTER_BYTES` bytes must follow.
+ * Enters `position`, which is the source's byte `at`, and looks for a match of more than `best` bytes. `word` is what is
+ * at `at`, `near3` and `near4` the heads for it. Returns length << 16 | distance - 1 of the longest match that it finds,
+ * or 0. `longest`: how long a match may be; `nice`: stop when it is this long. At least `ENTER_BYTES` bytes must follow.
  */
 @inline
 export function findMatch(
   at: usize,
   position: u32,
+  word: u32,
+  near3: usize,
+  near4: usize,
   best: u32,
   longest: u32,
   nice: u32,
   depth: u32,
   window: u32,
-  shift4: u32,
-  shift3: u32,
   mask: u32,
 ): u32 {
-  const word = load<u32>(at);
-  const near = replaceHead(head3(word, shift3), position);
-  let distance = replaceHead(head4(word, shift4), position);
+  const near = replaceHead(near3, position);
+  let distance = replaceHead(near4, position);
   store<u16>(LINKS + (<usize>(position & mask) << 1), distance);
+  // What has no match of three has none of four.
+  if (near > window) return 0;
   let found: u32 = 0;
   let left = depth;
 
   if (best < 4) {
-    if (best < 3 && near - 1 < window && (load<u32>(at - near) ^ word) << 8 == 0) {
+    if (best < 3 && (load<u32>(at - near) ^ word) << 8 == 0) {
       best = 3;
       found = (3 << 16) | (near - 1);
     }
     // The first match of four.
-    while (distance - 1 < window) {
-      if (load<u32>(at - distance) == word) {
-        best = matchLength(at, at - distance, 4, longest);
-        found = (best << 16) | (distance - 1);
-        break;
-      }
+    while (true) {
+      if (distance > window) return found;
+      if (load<u32>(at - distance) == word) break;
       if (--left == 0) return found;
       distance += load<u16>(LINKS + (<usize>((position - distance) & mask) << 1));
     }
-    if (distance - 1 >= window || best >= nice || --left == 0) return found;
+    best = matchLength(at, at - distance, 4, longest);
+    found = (best << 16) | (distance - 1);
+    if (best >= nice || --left == 0) return found;
     distance += load<u16>(LINKS + (<usize>((position - distance) & mask) << 1));
   }
 
   // Longer ones: what reaches one byte further than the best.
   let tail = load<u32>(at + best - 3);
-  while (distance - 1 < window) {
+  while (distance <= window) {
     const candidate = at - distance;
     if (load<u32>(candidate + best - 3) == tail && load<u32>(candidate) == word) {
       const length = matchLength(at, candidate, 4, longest);

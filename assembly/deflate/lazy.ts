@@ -12,11 +12,13 @@ import { clearCounts, countDistance, countLitlen, writeBlock } from './block';
 import {
   ENTER_BYTES,
   findMatch,
-  FIRST_POSITION,
-  headShift3,
-  headShift4,
-  linkMask,
+  firstPosition,
+  head3,
+  head4,
+  linkMaskOf,
   openChains,
+  refreshHeads,
+  refreshInterval,
   skipPositions,
 } from './chains';
 import { FIRST_LENGTH, LONGEST_MATCH, slotOfDistance, slotOfLength } from './format';
@@ -40,6 +42,9 @@ function worth(length: u32, distance: u32): i32 {
   return <i32>(length << 2) - <i32>(31 - clz(distance));
 }
 
+/** Bytes at the end that are sent as literals: enough to look two positions ahead and load a word there. */
+const TAIL: usize = ENTER_BYTES + 3;
+
 /** By how much a match must be worth more, one and two positions further on. */
 const GAIN_AFTER_ONE: i32 = 3;
 const GAIN_AFTER_TWO: i32 = 7;
@@ -48,36 +53,49 @@ const GAIN_AFTER_TWO: i32 = 7;
 @inline
 function parse(source: usize, length: usize, window: u32, depth: u32, nice: u32, looks: u32): bool {
   const end = source + length;
-  const bias = FIRST_POSITION - <u32>source;
-  openChains(window);
-  const shift4 = headShift4;
-  const shift3 = headShift3;
-  const mask = linkMask;
+  const bias = firstPosition(window) - <u32>source;
+  const mask = linkMaskOf(window);
+  // From here on no match is looked for: what is left is a few literals.
+  const searchEnd = length > TAIL ? end - TAIL : source;
   let at = source;
+  let refresh = at + refreshInterval(window);
+  let longest = LONGEST_MATCH;
+  openChains();
+  // What will be found at the next position that is not entered yet.
+  let word = load<u32>(at);
+  let near3 = head3(word);
+  let near4 = head4(word);
   do {
     const blockStart = at;
-    const blockEnd = end - at <= LONGEST_LAST_BLOCK ? end : at + LONGEST_BLOCK;
+    const blockEnd = end - at <= LONGEST_LAST_BLOCK ? searchEnd : at + LONGEST_BLOCK;
     let check = at + CHECK_BYTES;
     let literalStart = at;
     let sequence = SEQUENCES;
     clearCounts();
     openSplit();
-    const shortest = shortestUseful(surveyLiterals(at, blockEnd), depth);
+    const shortest = shortestUseful(surveyLiterals(at, end), depth);
 
     while (at < blockEnd) {
       if (at >= check) {
+        if (at >= refresh) {
+          refreshHeads(<u32>at + bias, window);
+          refresh = at + refreshInterval(window);
+        }
         if (shouldSplit(at - blockStart, end - at)) break;
         check = at + CHECK_BYTES;
       }
-      const left = end - at;
-      if (left <= ENTER_BYTES + 2) {
-        for (; at < end; at++) countLitlen(load<u8>(at));
-        break;
+      if (end - at < LONGEST_MATCH) {
+        longest = <u32>(end - at);
+        nice = min(nice, longest);
       }
-      const longest = <u32>min(left, <usize>LONGEST_MATCH);
-      const enough = min(nice, longest);
+      const word0 = word;
+      const head30 = near3;
+      const head40 = near4;
+      word = load<u32>(at, 1);
+      near3 = head3(word);
+      near4 = head4(word);
       let found = findMatch(
-        at, <u32>at + bias, shortest - 1, longest, enough, depth, window, shift4, shift3, mask,
+        at, <u32>at + bias, word0, head30, head40, shortest - 1, longest, nice, depth, window, mask,
       );
       if (found == 0) {
         countLitlen(load<u8>(at++));
@@ -88,10 +106,16 @@ function parse(source: usize, length: usize, window: u32, depth: u32, nice: u32,
       // Positions from `at` on that have been entered.
       let entered: u32 = 1;
       if (looks > 0) {
-        while (matchLength < enough && end - at > ENTER_BYTES + 3) {
+        while (matchLength < nice && at < searchEnd) {
+          const word1 = word;
+          const head31 = near3;
+          const head41 = near4;
+          word = load<u32>(at, 2);
+          near3 = head3(word);
+          near4 = head4(word);
           found = findMatch(
-            at + 1, <u32>at + 1 + bias, matchLength - 1, min(longest, <u32>(end - at - 1)), enough, (depth >> 1) + 1, window,
-            shift4, shift3, mask,
+            at + 1, <u32>at + 1 + bias, word1, head31, head41, matchLength - 1, min(longest, <u32>(end - at - 1)), nice,
+            (depth >> 1) + 1, window, mask,
           );
           if (found != 0 && worth(found >> 16, (found & 0xffff) + 1) - worth(matchLength, matchDistance) >= GAIN_AFTER_ONE) {
             countLitlen(load<u8>(at++));
@@ -101,9 +125,15 @@ function parse(source: usize, length: usize, window: u32, depth: u32, nice: u32,
           }
           entered = 2;
           if (looks > 1) {
+            const word2 = word;
+            const head32 = near3;
+            const head42 = near4;
+            word = load<u32>(at, 3);
+            near3 = head3(word);
+            near4 = head4(word);
             found = findMatch(
-              at + 2, <u32>at + 2 + bias, matchLength - 1, min(longest, <u32>(end - at - 2)), enough, (depth >> 2) + 1,
-              window, shift4, shift3, mask,
+              at + 2, <u32>at + 2 + bias, word2, head32, head42, matchLength - 1, min(longest, <u32>(end - at - 2)), nice,
+              (depth >> 2) + 1, window, mask,
             );
             entered = 3;
             if (
@@ -123,10 +153,16 @@ function parse(source: usize, length: usize, window: u32, depth: u32, nice: u32,
       chooseMatch(sequence, at - literalStart, matchLength, matchDistance);
       sequence += 8;
       if (matchLength > entered) {
-        skipPositions(at + entered, end, <u32>at + entered + bias, matchLength - entered, shift4, shift3, mask);
+        skipPositions(at + entered, end, <u32>at + entered + bias, matchLength - entered, mask);
+        word = load<u32>(at + matchLength);
+        near3 = head3(word);
+        near4 = head4(word);
       }
       at += matchLength;
       literalStart = at;
+    }
+    if (at >= searchEnd) {
+      for (; at < end; at++) countLitlen(load<u8>(at));
     }
     store<u32>(sequence, <u32>(at - literalStart));
     store<u32>(sequence, 0, 4);
