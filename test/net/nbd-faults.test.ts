@@ -257,6 +257,23 @@ describe('faults that end the connection', () => {
     await expect.poll(() => goodbye?.type).toBe(Cmd.DISC);
   });
 
+  it('a shutdown, after which the server is back before the reconnect delay is over', async () => {
+    let clients = 0;
+    const uri = await servers.fake(async (client) => {
+      await greet(client);
+      const refuses = ++clients === 1;
+      for (;;) {
+        const { cookie } = await takeRequest(client);
+        client.send(refuses ? errorChunk(cookie, DONE, 108) : dataChunk(cookie, DONE, 0, sector(3)));
+      }
+    });
+    const store = await openNbd(uri, { reconnectDelay: 30 });
+    stores.push(store);
+    const into = new Uint8Array(512);
+    await store.read(0, into);
+    expect([clients, into]).toEqual([2, sector(3)]);
+  });
+
   it('bytes that were not asked for', async () => {
     const store = await opened(async (client) => {
       client.send(new Uint8Array(1 << 20));

@@ -82,8 +82,9 @@ export class ConnectionPool {
 
   #leastBusy(): Transmission | undefined {
     this.#stop.signal.throwIfAborted();
-    let best = this.#live[0];
-    for (const transmission of this.#live) if (transmission.load < best!.load) best = transmission;
+    let best: Transmission | undefined;
+    for (const transmission of this.#live)
+      if (transmission.reason === null && (best === undefined || transmission.load < best.load)) best = transmission;
     if (best !== undefined && best.load >= BUSY) this.#grow(best);
     return best;
   }
@@ -102,7 +103,7 @@ export class ConnectionPool {
   }
 
   #reconnect(): Promise<Transmission> {
-    if (this.reconnectDelay === 0) throw this.#lost ?? new ImageError('disconnected', 'The NBD connection is lost');
+    if (this.reconnectDelay === 0) throw this.#live.at(-1)?.reason ?? this.#lost;
     this.#reconnecting ??= pause(RETRY_PAUSE.first, this.#stop.signal)
       .then(() => this.start(this.reconnectDelay))
       .finally(() => {

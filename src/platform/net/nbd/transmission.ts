@@ -42,7 +42,7 @@ export class Transmission {
   readonly #inFlight = new Map<number, InFlight>();
   #cookie = 0;
   #load = 0;
-  #ended: ImageError | null = null;
+  #reason: ImageError | null = null;
 
   /** Settles, with the reason, when the connection has broken. */
   readonly ended: Promise<ImageError>;
@@ -57,6 +57,11 @@ export class Transmission {
       this.destroy(reason);
       return reason;
     });
+  }
+
+  /** Why requests are not possible any more; null while they are. */
+  get reason(): ImageError | null {
+    return this.#reason;
   }
 
   /** How busy the connection is: the bytes of data of the requests in flight, and one for each request. */
@@ -101,7 +106,7 @@ export class Transmission {
 
   /** Tells the server, and closes. Requests in flight fail. */
   async close(): Promise<void> {
-    if (this.#ended === null) {
+    if (this.#reason === null) {
       this.#end(new ImageError('disconnected', 'The NBD connection is closed'));
       this.#send(Command.DISC, 0, 0, 0, 0, NOTHING);
     }
@@ -116,7 +121,7 @@ export class Transmission {
 
   #request(request: Omit<PendingReply, 'arrived' | 'error'>, flags: number, payload: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#ended !== null) return reject(this.#ended);
+      if (this.#reason !== null) return reject(this.#reason);
       const cookie = ++this.#cookie;
       this.#inFlight.set(cookie, Object.assign(request, { arrived: 0, error: null, resolve, reject }));
       this.#load += weight(request);
@@ -179,8 +184,8 @@ export class Transmission {
   }
 
   #end(reason: ImageError): void {
-    if (this.#ended !== null) return;
-    this.#ended = reason;
+    if (this.#reason !== null) return;
+    this.#reason = reason;
     for (const pending of this.#inFlight.values()) pending.reject(reason);
     this.#inFlight.clear();
     this.#load = 0;
