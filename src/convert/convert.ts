@@ -49,7 +49,7 @@ export interface ConvertReport {
   packedBytes: number;
 }
 
-const RUN_SIZE = 256 * 1024;
+const RUN_SIZE = 512 * 1024;
 
 /** Copies all of `source` to `target` and finishes it. Closes neither. */
 export async function convertImage(
