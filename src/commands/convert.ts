@@ -270,6 +270,7 @@ class Conversion {
       outOfOrder: request.outOfOrder,
       sparse: this.#sparse,
       targetBacking: backing,
+      runSize: Math.max(storage.store.transfer, ...contents.map(({ store }) => store.transfer)),
       salvage: request.salvage ? (offset, _length, error) => this.#warnLost(offset, error) : null,
       rate: request.rate > 0 ? request.rate : null,
       copyRange: offload ? copyOffload(source, contents, storage, writer.readsZero) : undefined,

@@ -30,7 +30,7 @@ export interface ConvertOptions {
   sparse: number;
   /** The target has a backing file of this many bytes: copy only what the source's top layer holds. */
   targetBacking: { size: number } | null;
-  /** Largest data run in bytes; storage with latency wants larger ones. */
+  /** Largest data run in bytes: the largest `transfer` of the storages; default 512 KiB. */
   runSize?: number;
   /** Told of each range that could not be read and was replaced by zeros (--salvage); null: reading must succeed. */
   salvage?: Salvage | null;
