@@ -83,9 +83,11 @@ async function convertFile(file: File, signal: AbortSignal): Promise<FileSystemF
   if (result !== null) await room.remove(result);
   result = null;
   const target = await room.createFile();
-  const compress = compressBox.checked && !compressBox.disabled;
+  const format = formatSelect.value;
+  const compress = compressBox.checked && format !== 'raw';
+  const targetName = nameInput.value;
   try {
-    await convert(file, target, { format: formatSelect.value, compress, signal, onProgress: showProgress });
+    await convert(file, target, { format, targetName, compress, signal, onProgress: showProgress });
   } catch (error) {
     await room.remove(target);
     throw error;

@@ -1,7 +1,7 @@
 /** The tests' world: images, servers with and without isolation, a browser that keeps nothing, and a watch on it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, test as base, chromium, expect } from '@playwright/test';
@@ -53,6 +53,7 @@ export const test = base.extend<TestWorld, WorkerWorld>({
 
   context: async ({ address }, use) => {
     await withFolder(async (profile) => {
+      allowWriting(profile);
       const context = await chromium.launchPersistentContext(profile, {
         executablePath: process.env.DISKLOOM_CHROMIUM ?? '/usr/bin/chromium',
         args: FLAGS,
@@ -80,6 +81,13 @@ async function withFolder(action: (folder: string) => Promise<void>): Promise<vo
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A page may write to files that were dropped on it without asking: nobody is there to answer. */
+function allowWriting(profile: string): void {
+  mkdirSync(join(profile, 'Default'));
+  const preferences = { profile: { default_content_setting_values: { file_system_write_guard: 1 } } };
+  writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify(preferences));
 }
 
 async function firstLine(server: ChildProcess): Promise<string> {

@@ -17,7 +17,7 @@ export async function runConversion(
   const kernels = await createWebKernels({ workers: request.workers });
   let diskSize = 0;
   const onFinalising = () => onProgress({ phase: 'finalising', done: diskSize, total: diskSize });
-  const target = new TargetFile(request.target, onFinalising);
+  const target = new TargetFile(commandName(request.targetName), request.target, onFinalising);
   const picked = new Map(request.files.map(({ name, blob }) => [name, blob]));
   try {
     const written = await convert(webPlatform(kernels, picked, target), commandOf(request, signal), {
@@ -37,11 +37,11 @@ export async function runConversion(
 
 /** The command line that says the same; what a page cannot ask for is at its default. */
 function commandOf(request: ConvertRequest, signal: AbortSignal) {
-  const { source, sourceFormat, format, compress, options, parallel } = request;
+  const { source, sourceFormat, targetName, format, compress, options, parallel } = request;
   return {
     sources: [commandName(source)],
     sourceFormat,
-    target: TargetFile.NAME,
+    target: commandName(targetName),
     targetFormat: format,
     compress,
     options: optionText(options),

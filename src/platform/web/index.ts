@@ -39,6 +39,8 @@ export interface ConvertOptions {
   sourceFormat?: string;
   /** What messages call the source; default: a File's own name. */
   sourceName?: string;
+  /** What messages call the target; default: the handle's own name. */
+  targetName?: string;
   /** What the image refers to (backing files, data files), found by the last part of the name that it has for them. */
   references?: readonly File[];
   /** Compress the target's clusters, where the format can. */
@@ -102,6 +104,7 @@ function requestOf(source: Blob, target: FileSystemFileHandle, options: ConvertO
     files: [...others, { name, blob: source }],
     sourceFormat: sourceFormat ?? null,
     target,
+    targetName: options.targetName ?? target.name,
     format,
     compress: compress ?? false,
     options: options.options ?? {},

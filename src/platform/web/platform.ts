@@ -18,12 +18,14 @@ export function commandName(fileName: string): string {
 
 /** The file of the new image; nothing happens to it before the command creates it. */
 export class TargetFile {
-  /** What the commands call it; a picked file cannot have this name. */
-  static readonly NAME = '/target';
   #target: Target | undefined;
 
-  /** `onFinalising` is told when all is written and only the browser's own work is left, if that takes long. */
+  /**
+   * `name` is what the commands call it. `onFinalising` is told when all is written and only the browser's own work is
+   * left, if that takes long.
+   */
   constructor(
+    readonly name: string,
     private readonly file: FileSystemFileHandle,
     private readonly onFinalising: () => void,
   ) {}
@@ -62,7 +64,7 @@ function fileProtocol(picked: ReadonlyMap<string, Blob>, target: TargetFile): Pr
     localPath: pathOf,
     async open(address: Address, { mode }: Access): Promise<OpenStorage> {
       const path = pathOf(address);
-      if (mode === 'create' && path === TargetFile.NAME) {
+      if (mode === 'create' && path === target.name) {
         const { store, discard } = await target.create();
         return { ...storageOf(store, path), discard };
       }

@@ -11,6 +11,8 @@ export interface ConvertRequest {
   /** null: to be found out. */
   sourceFormat: string | null;
   target: FileSystemFileHandle;
+  /** For messages. */
+  targetName: string;
   format: string;
   compress: boolean;
   options: OptionValues;
