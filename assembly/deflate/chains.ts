@@ -181,3 +181,43 @@ export function findMatch(
   }
   return found;
 }
+
+/**
+ * As `findMatch`, but stores every match that is longer than all nearer ones, packed alike, from `matches` on, and
+ * returns where they end. Among matches of one length only the nearest is of use.
+ */
+@inline
+export function collectMatches(
+  at: usize,
+  position: u32,
+  longest: u32,
+  nice: u32,
+  depth: u32,
+  window: u32,
+  mask: u32,
+  matches: usize,
+): usize {
+  const word = load<u32>(at);
+  const near = replaceHead(head3(word), position);
+  let distance = replaceHead(head4(word), position);
+  store<u16>(LINKS + (<usize>(position & mask) << 1), distance);
+  let best: u32 = 3;
+  if (near <= window && (load<u32>(at - near) ^ word) << 8 == 0) {
+    store<u32>(matches, (3 << 16) | (near - 1));
+    matches += 4;
+  }
+  for (let left = depth; left > 0 && distance <= window; left--) {
+    const candidate = at - distance;
+    if (load<u32>(candidate + best - 3) == load<u32>(at + best - 3) && load<u32>(candidate) == word) {
+      const length = matchLength(at, candidate, 4, longest);
+      if (length > best) {
+        best = length;
+        store<u32>(matches, (length << 16) | (distance - 1));
+        matches += 4;
+        if (length >= nice) break;
+      }
+    }
+    distance += load<u16>(LINKS + (<usize>((position - distance) & mask) << 1));
+  }
+  return matches;
+}

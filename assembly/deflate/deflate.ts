@@ -8,6 +8,7 @@ import { alignToByte, openOutput, output, putBits } from './bits';
 import { prepareFixedCodes, writeStored } from './block';
 import { prepareFormat } from './format';
 import { parseGreedily, parseLazily, parseTwiceLazily } from './lazy';
+import { parseOptimally } from './optimal';
 
 const HEADER_BYTES: usize = 2;
 const TRAILER_BYTES: usize = 4;
@@ -63,6 +64,9 @@ function compress(source: usize, length: usize, level: u32, window: u32): bool {
     case 6: return parseLazily(source, length, window, 35, 65);
     case 7: return parseLazily(source, length, window, 100, 130);
     case 8: return parseTwiceLazily(source, length, window, 300, 258);
-    default: return parseTwiceLazily(source, length, window, 600, 258);
+    case 9: return parseTwiceLazily(source, length, window, 600, 258);
+    case 10: return parseOptimally(source, length, window, 35, 75, 2);
+    case 11: return parseOptimally(source, length, window, 100, 150, 4);
+    default: return parseOptimally(source, length, window, 300, 258, 10);
   }
 }

@@ -22,7 +22,7 @@ import {
   skipPositions,
 } from './chains';
 import { FIRST_LENGTH, LONGEST_MATCH, slotOfDistance, slotOfLength } from './format';
-import { shortestUseful, surveyLiterals } from './literals';
+import { openLiterals, passRandom, shortestUseful, surveyLiterals } from './literals';
 import { CHECK_BYTES, openSplit, shouldSplit } from './split';
 import { LONGEST_BLOCK, LONGEST_LAST_BLOCK, packMatch, SEQUENCES } from './workspace';
 
@@ -44,6 +44,9 @@ function worth(length: u32, distance: u32): i32 {
 
 /** Bytes at the end that are sent as literals: enough to look two positions ahead and load a word there. */
 const TAIL: usize = ENTER_BYTES + 3;
+
+/** Source bytes that are searched between two passes over random data. */
+const CHECK_AFTER_PASS: usize = 512;
 
 /** By how much a match must be worth more, one and two positions further on. */
 const GAIN_AFTER_ONE: i32 = 3;
@@ -73,6 +76,7 @@ function parse(source: usize, length: usize, window: u32, depth: u32, nice: u32,
     let sequence = SEQUENCES;
     clearCounts();
     openSplit();
+    openLiterals(at);
     const shortest = shortestUseful(surveyLiterals(at, end), depth);
 
     while (at < blockEnd) {
@@ -82,6 +86,15 @@ function parse(source: usize, length: usize, window: u32, depth: u32, nice: u32,
           refresh = at + refreshInterval(window);
         }
         if (shouldSplit(at - blockStart, end - at)) break;
+        const passed = passRandom(at, searchEnd);
+        if (passed > 0) {
+          at += passed;
+          word = load<u32>(at);
+          near3 = head3(word);
+          near4 = head4(word);
+          check = at + CHECK_AFTER_PASS;
+          continue;
+        }
         check = at + CHECK_BYTES;
       }
       if (end - at < LONGEST_MATCH) {

@@ -48,10 +48,14 @@ export const SENT_LENGTHS: usize = DEFLATE_WORKSPACE + 10 * KIB;
 export const HEADER_ITEMS: usize = SENT_LENGTHS + 320;
 /** u8 by literal: whether it occurs; see literals.ts. */
 export const LITERAL_FLAGS: usize = DEFLATE_WORKSPACE + 11 * KIB;
+/** u16 by literal: counts of a piece; see literals.ts. */
+export const PIECE_COUNTS: usize = LITERAL_FLAGS + 256;
 /** Scratch of code construction; see huffman.ts. */
 export const HUFFMAN_SCRATCH: usize = DEFLATE_WORKSPACE + 12 * KIB;
-/** Costs of the optimal parser; see optimal.ts. */
-export const COSTS: usize = DEFLATE_WORKSPACE + 20 * KIB;
+/** u32 each, what the optimal parser believes that a literal, a length (to 258) and a slot of a distance cost. */
+export const LITERAL_COSTS: usize = DEFLATE_WORKSPACE + 20 * KIB;
+export const LENGTH_COSTS: usize = LITERAL_COSTS + 256 * 4;
+export const DISTANCE_COSTS: usize = LENGTH_COSTS + 260 * 4;
 
 /** Up to 512 KiB. */
 export const MATCHER: usize = DEFLATE_WORKSPACE + 64 * KIB;
@@ -70,10 +74,11 @@ const SEQUENCES_SIZE: usize = (LONGEST_LAST_BLOCK / 3 + 512) * 8;
 /** Blocks of the optimal parser are half as long. */
 export const LONGEST_OPTIMAL_BLOCK: usize = 64 * KIB;
 
-/** Eight bytes a position of a block; see optimal.ts. */
+/** Eight bytes a position of a block, and one more; see optimal.ts. */
 export const NODES: usize = SEQUENCES + SEQUENCES_SIZE;
 const NODES_SIZE: usize = (LONGEST_OPTIMAL_BLOCK + 1024) * 8;
 
+/** u32 each: the matches of each position and, behind them, how many they are. */
 export const MATCHES: usize = NODES + NODES_SIZE;
 export const MATCHES_END: usize = DEFLATE_WORKSPACE + DEFLATE_WORKSPACE_SIZE;
 
