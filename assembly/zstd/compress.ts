@@ -10,7 +10,7 @@
  */
 import { BLOCK_COMPRESSED, BLOCK_HEADER_SIZE, BLOCK_MAXIMUM, BLOCK_RAW, BLOCK_RLE, FRAME_MAGIC } from './format';
 import { forgetTree, writeLiterals } from './literals-encode';
-import { findDouble } from './match-double';
+import { findMatches } from './levels';
 import { literalsEnd, openBlock, openFrame } from './match-finder';
 import { forgetTables, keepOffsets, openSequences, repeat1, repeat2, writeSequences } from './sequences-encode';
 import { BLOCK, BLOCK_SIZE, LITERALS } from './workspace';
@@ -28,7 +28,7 @@ const SINGLE_SEGMENT: u32 = 1 << 5;
 const CONTENT_SIZE_FLAG: u32 = 6;
 
 /**
- * Compresses `srcLen` bytes into one frame. Returns the size of the frame in bytes, or 0 if
+ * Compresses `srcLen` bytes into one frame; `level` is 1 to 19, see levels. Returns the size of the frame in bytes, or 0 if
  * it does not fit into `dstCapacity`.
  */
 export function zstdCompress(src: usize, srcLen: i32, dst: usize, dstCapacity: i32, level: i32): i32 {
@@ -42,7 +42,7 @@ export function zstdCompress(src: usize, srcLen: i32, dst: usize, dstCapacity: i
   let at = src;
   do {
     const size = min<usize>(BLOCK_MAXIMUM, end - at);
-    to = writeBlock(at, size, at + size == end, to, limit, level);
+    to = writeBlock(at, size, at + size == end, to, limit, srcLen, level);
     if (to == 0) return 0;
     at += size;
   } while (at < end);
@@ -76,14 +76,14 @@ function writeBlockHeader(type: u32, size: usize, last: bool, to: usize): usize 
 }
 
 /** Writes one block to `to`; returns its end, or 0 if it does not fit. */
-function writeBlock(source: usize, size: usize, last: bool, to: usize, limit: usize, level: i32): usize {
+function writeBlock(source: usize, size: usize, last: bool, to: usize, limit: usize, frameSize: u32, level: i32): usize {
   if (limit - to < <usize>BLOCK_HEADER_SIZE + 1) return 0;
   if (size > 1 && isRun(source, size)) {
     to = writeBlockHeader(BLOCK_RLE, size, last, to);
     store<u8>(to, load<u8>(source));
     return to + 1;
   }
-  const packed = compressBlock(source, size, level);
+  const packed = compressBlock(source, size, frameSize, level);
   const content = packed != 0 ? BLOCK : source;
   const stored = packed != 0 ? packed : size;
   if (stored > limit - to - BLOCK_HEADER_SIZE) return 0;
@@ -106,10 +106,10 @@ function isRun(source: usize, size: usize): bool {
 }
 
 /** Compresses a block into `BLOCK`; returns its size, or 0 if the block is to stay raw. */
-function compressBlock(source: usize, size: usize, level: i32): usize {
+function compressBlock(source: usize, size: usize, frameSize: u32, level: i32): usize {
   if (size < COMPRESSIBLE_MINIMUM) return 0;
   openBlock();
-  findDouble(source, source + size, 16, 15, 5, repeat1, repeat2);
+  findMatches(source, source + size, frameSize, level, repeat1, repeat2);
   const literals = writeLiterals(LITERALS, literalsEnd - LITERALS, BLOCK);
   const end = writeSequences(literals, BLOCK + BLOCK_SIZE);
   if (end == 0 || end - BLOCK + (size >> GAIN_SHIFT) + GAIN_MINIMUM > size) {

@@ -61,15 +61,16 @@ export function openBlock(): void {
   literalsEnd = LITERALS;
 }
 
+/** Where the entry of an 8-byte word lies in its table, in bytes; `shift` is 64 less the log of the table's entries. */
 @inline
-export function hash8(at: usize, shift: u64): usize {
-  return <usize>((load<u64>(at) * GOLDEN) >> shift) << 2;
+export function hashLong(word: u64, shift: u64): usize {
+  return <usize>((word * GOLDEN) >> shift) << 2;
 }
 
-/** Hash of fewer bytes: `drop` is 64 less the bits that count. */
+/** The same for the first bytes of `word`; `drop` is 64 less the bits that count. */
 @inline
-export function hashShort(at: usize, drop: u64, shift: u64): usize {
-  return <usize>(((load<u64>(at) << drop) * GOLDEN) >> shift) << 2;
+export function hashShort(word: u64, drop: u64, shift: u64): usize {
+  return <usize>(((word << drop) * GOLDEN) >> shift) << 2;
 }
 
 /** How many bytes are equal at `at` and `other`, up to `end`; loads up to 8 bytes more. */

@@ -84,7 +84,7 @@ export const NODE_WEIGHTS: usize = DIGITS + 2 * KIB;
 export const NODE_PARENTS: usize = NODE_WEIGHTS + KIB;
 
 /** Match tables, u32 positions: see match-finder. Their sizes are limits of what levels may ask for. */
-export const TABLE_LOG_LIMIT: u32 = 17;
+export const TABLE_LOG_LIMIT: u32 = 18;
 export const CHAIN_LOG_LIMIT: u32 = 19;
 export const FIRST_TABLE: usize = (NODE_PARENTS + KIB + 63) & ~63;
 export const SECOND_TABLE: usize = FIRST_TABLE + (<usize>4 << TABLE_LOG_LIMIT);
