@@ -56,6 +56,33 @@ export interface ConvertRequest {
   signal?: AbortSignal | undefined;
 }
 
+/** A request that asks for nothing: `qemu-img convert` without options. */
+export const CONVERT_DEFAULTS: Omit<ConvertRequest, 'sources' | 'target'> = {
+  sourceFormat: null,
+  imageOptions: false,
+  snapshot: null,
+  sourceCache: 'writeback',
+  share: false,
+  targetFormat: null,
+  targetImageOptions: false,
+  options: null,
+  targetCache: 'unsafe',
+  compress: false,
+  backingFile: null,
+  backingFormat: null,
+  noCreate: false,
+  targetIsZero: false,
+  sparse: null,
+  parallel: 8,
+  outOfOrder: false,
+  copyOffload: false,
+  rate: 0,
+  salvage: false,
+  bitmaps: false,
+  skipBrokenBitmaps: false,
+  allowExternal: false,
+};
+
 export interface ConvertEvents {
   /** The command line is right, work begins. */
   onStart?(): void;

@@ -56,6 +56,14 @@ export function describeOptions(table: OptionTable): string[] {
   return table.map(({ name, type, help }) => `${`  ${name}=<${TYPE_NAMES[type]}>`.padEnd(24)} - ${help}`).sort();
 }
 
+/** Values as `-o` takes them: the reverse of `parseCreateOptions`; null: none. */
+export function optionText(options: OptionValues): string | null {
+  const texts = Object.entries(options)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${printValue(value!)}`);
+  return texts.length === 0 ? null : texts.join(',');
+}
+
 /** ` key=value key=value` of what is set or has a default, in the table's order; commas in texts doubled. */
 export function printOptions(values: OptionValues, table: OptionTable): string {
   const shown: string[] = [];

@@ -1,6 +1,11 @@
 /** `convert` on the command line. */
 import { asksForHelp, parseKeyValues } from '../../commands/blockdev.js';
-import { type ConvertRequest, checkConvertRequest, convert as convertImages } from '../../commands/convert.js';
+import {
+  CONVERT_DEFAULTS,
+  type ConvertRequest,
+  checkConvertRequest,
+  convert as convertImages,
+} from '../../commands/convert.js';
 import type { Platform } from '../../commands/platform.js';
 import type { SnapshotChoice } from '../../commands/snapshots.js';
 import { ImageError } from '../../errors.js';
@@ -148,39 +153,8 @@ const copyOptions: readonly Option<ConvertArguments>[] = [
 
 const options = [helpOption<ConvertArguments>(), ...sourceOptions, ...targetOptions, ...copyOptions];
 
-function defaults(): ConvertArguments {
-  return {
-    help: false,
-    sourceFormat: null,
-    imageOptions: false,
-    snapshot: null,
-    sourceCache: 'writeback',
-    share: false,
-    targetFormat: null,
-    targetImageOptions: false,
-    options: null,
-    targetCache: 'unsafe',
-    compress: false,
-    backingFile: null,
-    backingFormat: null,
-    noCreate: false,
-    targetIsZero: false,
-    sparse: null,
-    parallel: 8,
-    outOfOrder: false,
-    copyOffload: false,
-    rate: 0,
-    salvage: false,
-    bitmaps: false,
-    skipBrokenBitmaps: false,
-    allowExternal: false,
-    progress: false,
-    quiet: false,
-  };
-}
-
 async function run(args: readonly string[], platform: Platform): Promise<number> {
-  const request = defaults();
+  const request: ConvertArguments = { ...CONVERT_DEFAULTS, help: false, progress: false, quiet: false };
   const names = parseInto(request, options, args);
   checkConvertRequest(request);
   const target = names.length > 1 ? names.pop()! : null;

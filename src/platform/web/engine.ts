@@ -1,6 +1,6 @@
 /** A conversion in the browser, from Blobs to a file handle; runs in a dedicated worker. */
-import { convert } from '../../commands/convert.js';
-import type { OptionValues } from '../../image/options.js';
+import { CONVERT_DEFAULTS, convert } from '../../commands/convert.js';
+import { optionText } from '../../commands/create-options.js';
 import { createWebKernels } from './kernels.js';
 import { commandName, TargetFile, webPlatform } from './platform.js';
 import type { ConvertProgress, ConvertReport, ConvertRequest } from './protocol.js';
@@ -39,6 +39,7 @@ export async function runConversion(
 function commandOf(request: ConvertRequest, signal: AbortSignal) {
   const { source, sourceFormat, targetName, format, compress, options, parallel } = request;
   return {
+    ...CONVERT_DEFAULTS,
     sources: [commandName(source)],
     sourceFormat,
     target: commandName(targetName),
@@ -49,33 +50,8 @@ function commandOf(request: ConvertRequest, signal: AbortSignal) {
     signal,
     // A reference can only lead to another file that was picked.
     allowExternal: true,
-    imageOptions: false,
-    targetImageOptions: false,
-    snapshot: null,
     sourceCache: 'unsafe',
-    targetCache: 'unsafe',
-    share: false,
-    backingFile: null,
-    backingFormat: null,
-    noCreate: false,
-    targetIsZero: false,
-    sparse: null,
-    outOfOrder: false,
-    copyOffload: false,
-    rate: 0,
-    salvage: false,
-    bitmaps: false,
-    skipBrokenBitmaps: false,
   };
-}
-
-/** As `-o` takes them; null: none. */
-function optionText(options: OptionValues): string | null {
-  const texts = Object.entries(options).map(([name, value]) => {
-    const text = typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
-    return `${name}=${text.replaceAll(',', ',,')}`;
-  });
-  return texts.length === 0 ? null : texts.join(',');
 }
 
 /** Passes on the end, and else what comes `REPORT_MS` after the last: a page must not drown in messages. */
