@@ -5,6 +5,7 @@
  */
 import type { Kernels } from '../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
+import type { CheckableImage } from './check.js';
 import type { EditableImage, Image, ImageWriter } from './image.js';
 import type { OptionTable, OptionValues } from './options.js';
 
@@ -36,6 +37,8 @@ export interface CreateRequest {
 export interface EditRequest {
   compress: boolean;
   flush: boolean;
+  /** The image's backing chain, for writes of less than a cluster; it stays the caller's. Absent: none was opened. */
+  backing?: Image;
 }
 
 /** What a prober may look at. `head` and `tail` hold up to 64 KiB of the storage's beginning and end. */
@@ -63,4 +66,10 @@ export interface ImageDriver {
   create?(target: ByteStore, request: CreateRequest, context: DriverContext): Promise<ImageWriter>;
   /** Opens an existing image for writing. */
   edit?(store: ByteStore, request: EditRequest, context: DriverContext): Promise<EditableImage>;
+  /**
+   * Opens an image to look for damage, also one that `open` refuses for what a check can tell.
+   *
+   * @param store the same storage, to be written to by repairs; null: there will be none
+   */
+  check?(source: ByteSource, store: ByteStore | null, context: DriverContext): Promise<CheckableImage>;
 }

@@ -90,14 +90,19 @@ export function readPadded(source: ByteSource, offset: number, into: Uint8Array)
   if (available > 0) return source.read(offset, into.subarray(0, available));
 }
 
-/** Reads and checks header and extensions. Throws `corrupt` or `unsupported`, worded as `qemu-img` does. */
-export async function readHeader(source: ByteSource): Promise<QcowHeader> {
+/**
+ * Reads and checks header and extensions. Throws `corrupt` or `unsupported`, worded as `qemu-img` does.
+ *
+ * @param forCheck accept any snapshot table and a missing refcount table: a check looks at them by itself. The header
+ *   then has no snapshots.
+ */
+export async function readHeader(source: ByteSource, forCheck = false): Promise<QcowHeader> {
   const start = new Uint8Array(2 ** LIMITS.minClusterBits);
   await readPadded(source, 0, start);
   const firstCluster = new Uint8Array(2 ** checkedClusterBits(start));
   const pending = readPadded(source, 0, firstCluster);
   if (isPending(pending)) await pending;
-  return parseHeader(firstCluster);
+  return parseHeader(firstCluster, forCheck);
 }
 
 /** The checks that come before the size of a cluster is known. */
@@ -110,8 +115,8 @@ function checkedClusterBits(start: Uint8Array): number {
   return clusterBits;
 }
 
-/** Parses the header from the image's first cluster (all of it, filled up with zeros). */
-export function parseHeader(firstCluster: Uint8Array): QcowHeader {
+/** Parses the header from the image's first cluster (all of it, filled up with zeros); `forCheck` as in `readHeader`. */
+export function parseHeader(firstCluster: Uint8Array, forCheck = false): QcowHeader {
   const clusterBits = checkedClusterBits(firstCluster);
   const clusterSize = 2 ** clusterBits;
   const v2 = HEADER_V2.read(firstCluster);
@@ -132,8 +137,8 @@ export function parseHeader(firstCluster: Uint8Array): QcowHeader {
     cryptMethod: v2.cryptMethod,
     l1Size: v2.l1Size,
     refcountTableClusters: v2.refcountTableClusters,
-    snapshotCount: v2.snapshotCount,
-    ...checkedTables(v2, clusterSize),
+    snapshotCount: forCheck ? 0 : v2.snapshotCount,
+    ...checkedTables(v2, clusterSize, forCheck),
     incompatibleFeatures: v3.incompatibleFeatures,
     compatibleFeatures: v3.compatibleFeatures,
     autoclearFeatures: v3.autoclearFeatures,
@@ -196,8 +201,8 @@ function checkSubclusterSize(incompatible: bigint, clusterSize: number): void {
 
 type Tables = Pick<QcowHeader, 'refcountTableOffset' | 'snapshotsOffset' | 'l1TableOffset'>;
 
-function checkedTables(v2: ReturnType<typeof HEADER_V2.read>, clusterSize: number): Tables {
-  if (v2.refcountTableClusters === 0) throw corrupt('Image does not contain a reference count table');
+function checkedTables(v2: ReturnType<typeof HEADER_V2.read>, clusterSize: number, forCheck: boolean): Tables {
+  if (v2.refcountTableClusters === 0 && !forCheck) throw corrupt('Image does not contain a reference count table');
   const limit = LIMITS.refcountTableBytes;
   return {
     refcountTableOffset: checkedTable('Reference count table', clusterSize, v2.refcountTableOffset, {
@@ -205,17 +210,18 @@ function checkedTables(v2: ReturnType<typeof HEADER_V2.read>, clusterSize: numbe
       entrySize: clusterSize,
       limit,
     }),
-    snapshotsOffset: checkedTable('Snapshot table', clusterSize, v2.snapshotsOffset, {
-      entries: v2.snapshotCount,
-      entrySize: SNAPSHOT.size,
-      limit: SNAPSHOT.size * LIMITS.snapshots,
-    }),
+    snapshotsOffset: forCheck ? 0 : checkedSnapshotTable(v2.snapshotsOffset, v2.snapshotCount, clusterSize),
     l1TableOffset: checkedTable('Active L1 table', clusterSize, v2.l1TableOffset, {
       entries: v2.l1Size,
       entrySize: ENTRY_SIZE,
       limit: LIMITS.l1Bytes,
     }),
   };
+}
+
+function checkedSnapshotTable(offset: bigint, entries: number, clusterSize: number): number {
+  const extent = { entries, entrySize: SNAPSHOT.size, limit: SNAPSHOT.size * LIMITS.snapshots };
+  return checkedTable('Snapshot table', clusterSize, offset, extent);
 }
 
 /** The offset of a table as a number; it is a multiple of the cluster size, and the table's size within `limit`. */

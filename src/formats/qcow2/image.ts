@@ -36,6 +36,8 @@ export interface QcowParts {
   /** The `encrypt` object of `info`; null if the image is not encrypted. */
   readonly encryption: { [key: string]: Json } | null;
   readonly unreadable: ImageError | null;
+  /** Bytes that `source` has or, while it is being written, is going to have; absent: its size. */
+  readonly fileSize?: () => number;
 }
 
 export class QcowImage implements Image {
@@ -54,7 +56,7 @@ export class QcowImage implements Image {
     const { header, source, tables, kernels } = parts;
     this.clusterSize = clusterSizeOf(header);
     this.backing = header.backingFile ? { name: header.backingFile, format: header.extensions.backingFormat } : null;
-    this.map = new ClusterMap(header, tables, l1, () => source.size);
+    this.map = new ClusterMap(header, tables, l1, parts.fileSize ?? (() => source.size));
     const codec = header.compression === 'zlib' ? 'deflate' : 'zstd';
     this.#packed = new PackedClusters(source, kernels, codec, this.clusterSize);
   }
@@ -109,6 +111,11 @@ export class QcowImage implements Image {
   async close(): Promise<void> {
     const { source, data } = this.parts;
     await Promise.all(data === source || data === null ? [source.close()] : [source.close(), data.close()]);
+  }
+
+  /** Compressed clusters have moved or gone. */
+  protected forgetPacked(): void {
+    this.#packed.clear();
   }
 
   #extentsOf(runs: readonly Run[]): MaybePromise<Extent[]> {

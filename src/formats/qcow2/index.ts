@@ -3,6 +3,7 @@ import { viewOf } from '../../bytes.js';
 import type { ImageDriver, ProbeInput } from '../../image/driver.js';
 import type { OptionTable } from '../../image/options.js';
 import { createQcow2 } from './create.js';
+import { editQcow2 } from './edit.js';
 import { HEADER_V2, MAGIC } from './layout.js';
 import { openQcow2 } from './open.js';
 import { createOptions } from './options.js';
@@ -22,6 +23,7 @@ export const qcow2: ImageDriver = {
   probe,
   open: openQcow2,
   create: createQcow2,
+  edit: editQcow2,
 };
 
 function probe({ head }: ProbeInput): number {

@@ -1,14 +1,14 @@
 /** Opens a qcow2 image for reading. */
 import { corrupt, ImageError } from '../../errors.js';
 import type { DriverContext } from '../../image/driver.js';
-import type { ByteSource } from '../../storage/storage.js';
+import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { readBitmaps } from './bitmaps.js';
 import { describeEncryption, encryptionRefusal } from './encryption.js';
 import { clusterSizeOf, hasDataFile, type QcowHeader, readHeader } from './header.js';
 import { DataHoles } from './holes.js';
-import { QcowImage } from './image.js';
+import { QcowImage, type QcowParts } from './image.js';
 import { AUTOCLEAR, ENTRY_SIZE } from './layout.js';
-import { readSnapshots } from './snapshots.js';
+import { readSnapshots, type Snapshot } from './snapshots.js';
 import { TableCache } from './tables.js';
 
 /**
@@ -19,13 +19,22 @@ export async function openQcow2(source: ByteSource, context: DriverContext): Pro
   const header = await readHeader(source);
   if (header.l1TableOffset + header.l1Size * ENTRY_SIZE > source.size)
     throw corrupt('Active L1 table ends beyond the end of the file');
-  const snapshots = await readSnapshots(source, header);
+  return new QcowImage(await readParts(source, header, await readSnapshots(source, header), context));
+}
+
+/** What an image consists of besides header and snapshots. Throws where bitmaps or encryption are damaged. */
+export async function readParts(
+  source: ByteSource,
+  header: QcowHeader,
+  snapshots: readonly Snapshot[],
+  context: DriverContext,
+): Promise<QcowParts> {
   const bitmaps = await readBitmaps(source, header);
   const encryption = await describeEncryption(source, header);
-  const { data, failure } = await openData(source, header, context);
+  const { data, failure } = await openData(source, header, context, 'read');
   const memory = context.runtimeOptions?.['l2-cache-size'];
   const tables = new TableCache(source, null, clusterSizeOf(header), memory === undefined ? undefined : Number(memory));
-  return new QcowImage({
+  return {
     header,
     source,
     data,
@@ -36,16 +45,21 @@ export async function openQcow2(source: ByteSource, context: DriverContext): Pro
     bitmaps,
     encryption,
     unreadable: encryptionRefusal(header) ?? failure,
-  });
+  };
 }
 
-interface OpenedData {
-  data: ByteSource | null;
+interface OpenedData<S> {
+  data: S | ByteStore | null;
   failure: ImageError | null;
 }
 
 /** The storage that holds the guest's bytes: the image itself or its external data file. */
-async function openData(source: ByteSource, header: QcowHeader, context: DriverContext): Promise<OpenedData> {
+export async function openData<S extends ByteSource>(
+  source: S,
+  header: QcowHeader,
+  context: DriverContext,
+  mode: 'read' | 'write',
+): Promise<OpenedData<S>> {
   const given = context.runtimeOptions?.['data-file'];
   if (!hasDataFile(header)) {
     if (given !== undefined)
@@ -59,7 +73,7 @@ async function openData(source: ByteSource, header: QcowHeader, context: DriverC
   if (name === null)
     return { data: null, failure: new ImageError('invalid', "'data-file' is required for this image") };
   try {
-    return { data: await context.openReference(name, 'read'), failure: null };
+    return { data: await context.openReference(name, mode), failure: null };
   } catch (error) {
     if (error instanceof ImageError) return { data: null, failure: error };
     throw error;

@@ -87,7 +87,9 @@ export interface QcowOptions {
   backing: { name: string; format: string | null } | null;
 }
 
-const LEVELS = { zlib: { default: 6, highest: 12 }, zstd: { default: 3, highest: 19 } } as const;
+/** Compression levels that are used unless told otherwise. */
+export const DEFAULT_LEVEL: Readonly<Record<Compression, number>> = { zlib: 6, zstd: 3 };
+const HIGHEST_LEVEL: Readonly<Record<Compression, number>> = { zlib: 12, zstd: 19 };
 
 /** Checks the options of a request and fills in the defaults. Throws `invalid` or `unsupported` as `qemu-img` says it. */
 export function checkedOptions(request: CreateRequest): QcowOptions {
@@ -173,8 +175,8 @@ function oneOf<const T extends string>(name: string, value: OptionValues[string]
 }
 
 function levelOf(value: OptionValues[string], compression: Compression): number {
-  const { default: fallback, highest } = LEVELS[compression];
-  const level = value === undefined ? fallback : Number(value);
+  const highest = HIGHEST_LEVEL[compression];
+  const level = value === undefined ? DEFAULT_LEVEL[compression] : Number(value);
   if (!Number.isInteger(level) || level < 1 || level > highest)
     throw invalid(`Compression level must be between 1 and ${highest} for ${compression}`);
   return level;

@@ -6,7 +6,7 @@ import { clusterSizeOf, hasExtendedL2, type QcowHeader } from './header.js';
 import { HostSpace } from './host-space.js';
 import { Placer, sliceCoverage } from './placing.js';
 import { Refcounts } from './refcounts.js';
-import { DEFAULT_TABLE_MEMORY, TableCache } from './tables.js';
+import { TableCache } from './tables.js';
 
 /** Bytes of refcount blocks in memory; each byte of them describes many clusters. */
 const REFCOUNT_MEMORY = 4 * 1024 * 1024;
@@ -38,14 +38,16 @@ export interface PartsRequest {
   refcountTable: Float64Array;
   /** Tables change in the file only when they are flushed: the image is in use. */
   inPlace: boolean;
+  /** Bytes of L1 and L2 tables in memory. */
+  tableMemory?: number | undefined;
 }
 
 export function writingParts(request: PartsRequest): WritingParts {
-  const { header, store, data, kernels, refcountTable, inPlace } = request;
+  const { header, store, data, kernels, refcountTable, inPlace, tableMemory } = request;
   const clusterSize = clusterSizeOf(header);
   const space = spaceOf(store, inPlace);
   const dataSpace = data === store ? space : spaceOf(data, inPlace);
-  const tables = new TableCache(store, store, clusterSize, DEFAULT_TABLE_MEMORY, inPlace);
+  const tables = new TableCache(store, store, clusterSize, tableMemory, inPlace);
   const blocks = new TableCache(store, store, clusterSize, REFCOUNT_MEMORY, inPlace);
   const refcounts = new Refcounts(store, header, blocks, space, refcountTable);
   const clusterTables = new ClusterTables(header, tables, refcounts, space);

@@ -169,9 +169,11 @@ export class Placer {
     const origin = cluster * this.#clusterSize;
     const from = roundDown(start, this.#grain);
     const to = roundUp(end, this.#grain);
-    if (from < start && !(yield* this.tables.holdsData(table, start))) writes.zero(host + from - origin, start - from);
-    if (to > end && !(yield* this.tables.holdsData(table, end - 1))) writes.zero(host + end - origin, to - end);
-    this.space.claim(host + start - origin, end - start);
+    const fillsHead = from < start && !(yield* this.tables.holdsData(table, start));
+    const fillsTail = to > end && !(yield* this.tables.holdsData(table, end - 1));
+    if (fillsHead) writes.zero(host + from - origin, start - from);
+    if (fillsTail) writes.zero(host + end - origin, to - end);
+    this.space.claim(host + start - origin, (fillsTail ? to : end) - start);
     yield* this.tables.enter(table, cluster, Math.ceil(end / this.#clusterSize) - cluster, host, from, to);
   }
 }

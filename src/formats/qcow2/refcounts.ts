@@ -20,6 +20,7 @@ import type { ByteStore } from '../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
 import { compressedOffsetLimit, ENTRY_SIZE, LIMITS } from './layout.js';
+import type { ProtectedRanges } from './protected.js';
 import { type RefcountWidth, refcountWidth } from './refcount-width.js';
 import { type Steps, settle } from './steps.js';
 import type { TableCache, TablePage } from './tables.js';
@@ -55,6 +56,7 @@ export class Refcounts {
   #changed = { from: Number.POSITIVE_INFINITY, to: 0 };
   /** Runs that become free with `releaseFreed`; null: they become free at once. */
   #freed: ClusterRun[] | null = null;
+  #protected: ProtectedRanges | null = null;
 
   /** @param table host offsets of the refcount blocks, 0 where there is none; as long as the table in the file */
   constructor(
@@ -81,6 +83,11 @@ export class Refcounts {
     this.#freed = [];
   }
 
+  /** What must never be allocated, whatever the refcounts say. */
+  protect(ranges: ProtectedRanges): void {
+    this.#protected = ranges;
+  }
+
   /** Stretches of clusters that wait for `releaseFreed`. */
   get held(): number {
     return this.#freed?.length ?? 0;
@@ -101,6 +108,7 @@ export class Refcounts {
     const first = offset / this.#clusterSize;
     for (;;) {
       const free = yield* this.#countFree(first, count);
+      this.#checkProtected(first, free);
       if (free === 0 || (yield* this.#add(first, free))) return free;
     }
   }
@@ -124,6 +132,7 @@ export class Refcounts {
     if (open === null || (open.first + open.count) * this.#clusterSize !== offset) return false;
     const end = open.first + open.count;
     if ((yield* this.#countFree(end, count)) < count) return false;
+    this.#checkProtected(end, count);
     open.count += count;
     this.#cursor = Math.max(this.#cursor, end + count);
     return true;
@@ -284,6 +293,7 @@ export class Refcounts {
     }
     if (at * this.#clusterSize > HIGHEST_OFFSET) throw tooLarge();
     this.#cursor = at;
+    this.#checkProtected(at - run, run);
     return at - run;
   }
 
@@ -322,6 +332,10 @@ export class Refcounts {
       this.blocks.markDirty(counts.page);
     }
     return true;
+  }
+
+  #checkProtected(first: number, count: number): void {
+    this.#protected?.check(first * this.#clusterSize, count * this.#clusterSize);
   }
 
   #increment(counts: CountsPage, cluster: number): void {

@@ -40,6 +40,8 @@ interface Stretch {
   pieces: Piece[];
 }
 
+function* noPause(): Steps<void> {}
+
 const ZEROS = new Uint8Array(64 * 1024);
 
 export class RunPlacer {
@@ -53,6 +55,8 @@ export class RunPlacer {
     private readonly placer: Placer,
     private readonly image: HostSpace,
     private readonly data: HostSpace,
+    /** Called between tables of a long stretch of zeros, while nothing waits to be written. */
+    private readonly pause: () => Steps<void> = noPause,
   ) {
     this.#clusterSize = tables.clusterSize;
   }
@@ -75,6 +79,7 @@ export class RunPlacer {
     let at = start;
     while (at < end) {
       const stop = Math.min(end, roundDown(at, this.tables.coverage) + this.tables.coverage);
+      if (writes.isEmpty) yield* this.pause();
       yield* this.#zeroInTable(at, stop, writes);
       at = stop;
     }

@@ -2,10 +2,11 @@
 
 import { roundUp } from '../../bytes.js';
 import type { CreateRequest } from '../../image/driver.js';
-import type { ImageWriter, PendingWrite, PreparedRun } from '../../image/image.js';
+import type { BitmapInfo, BitmapStretch, ImageWriter, PendingWrite, PreparedRun } from '../../image/image.js';
 import type { UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteStore } from '../../storage/storage.js';
+import { BitmapStore } from './bitmaps-write.js';
 import { serializeHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
 import { HostWrites } from './host-writes.js';
@@ -24,6 +25,7 @@ export class QcowWriter implements ImageWriter {
   readonly unordered = false;
   readonly readsZero: boolean;
   readonly #runs: RunPlacer;
+  readonly #bitmaps: BitmapStore;
 
   constructor(
     private readonly parts: WritingParts,
@@ -45,6 +47,7 @@ export class QcowWriter implements ImageWriter {
       version: header.version,
       isDataRaw: (header.autoclearFeatures & AUTOCLEAR.rawData) !== 0n,
     };
+    this.#bitmaps = new BitmapStore(parts);
     this.#runs = new RunPlacer(rules, clusterTables, refcounts, placer, space, dataSpace);
   }
 
@@ -56,7 +59,12 @@ export class QcowWriter implements ImageWriter {
     return isPending(placed) ? placed.then(pending) : pending();
   }
 
+  async addBitmap(bitmap: BitmapInfo, content: AsyncIterable<BitmapStretch>): Promise<void> {
+    await this.#bitmaps.add(bitmap, content);
+  }
+
   async finish(): Promise<void> {
+    await this.#bitmaps.finish();
     const { store, data, space, dataSpace, tables, blocks, refcounts, header } = this.parts;
     await perform(refcounts.closeRun());
     await tables.flush();

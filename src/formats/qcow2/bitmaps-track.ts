@@ -1,0 +1,114 @@
+/**
+ * Bitmaps of an image that is being changed.
+ *
+ * An automatic bitmap records every write, whoever makes it. So before the first change its entry is marked as being
+ * in use (a crash then leaves it known to be inconsistent), what is written is noted in memory, and at the end the
+ * notes are merged into the bitmap and the mark is taken away. The other bitmaps are left alone.
+ */
+
+import { viewOf } from '../../bytes.js';
+import type { BitmapStretch } from '../../image/image.js';
+import { type Bitmap, bitmapStretches } from './bitmaps.js';
+import type { BitmapStore } from './bitmaps-write.js';
+import { clusterSizeOf } from './header.js';
+import { ENTRY_SIZE, hostOffsetOf } from './layout.js';
+import type { WritingParts } from './parts.js';
+import { perform } from './steps.js';
+
+/** Bytes of notes for all bitmaps; a bitmap that needs more stays in use, which is to say: inconsistent. */
+const NOTES_MEMORY = 64 * 1024 * 1024;
+
+interface Notes {
+  bitmap: Bitmap;
+  /** One bit a granule, lowest first; null: too many. */
+  bits: Uint8Array | null;
+}
+
+export class BitmapTracker {
+  readonly #notes: Notes[] = [];
+  #isStarted = false;
+
+  constructor(
+    private readonly parts: WritingParts,
+    private readonly store: BitmapStore,
+    bitmaps: readonly Bitmap[],
+  ) {
+    let memory = NOTES_MEMORY;
+    for (const bitmap of bitmaps) {
+      if (!bitmap.auto || bitmap.inUse) continue;
+      const bytes = Math.ceil(Math.ceil(parts.header.size / bitmap.granularity) / 8);
+      const bits = bytes <= memory ? new Uint8Array(bytes) : null;
+      if (bits !== null) memory -= bytes;
+      this.#notes.push({ bitmap, bits });
+    }
+  }
+
+  /** Before the first change. */
+  async start(): Promise<void> {
+    this.#isStarted = true;
+    const affected = this.#notes.map(({ bitmap }) => bitmap);
+    const marked = await this.store.markInUse(affected);
+    for (const [index, bitmap] of marked.entries()) this.#notes[index]!.bitmap = bitmap;
+  }
+
+  /** Guest bytes [start, end) change. */
+  note(start: number, end: number): void {
+    for (const { bitmap, bits } of this.#notes) if (bits !== null) setBits(bits, bitmap.granularity, start, end);
+  }
+
+  /** Merges the notes into the bitmaps; the store's `finish` makes that valid. */
+  async finish(): Promise<void> {
+    if (!this.#isStarted) return;
+    for (const { bitmap, bits } of this.#notes) {
+      if (bits === null) continue;
+      const old = await this.#clustersOf(bitmap);
+      await this.store.replace(bitmap, merged(this.#contentOf(bitmap), bits, bitmap.granularity));
+      for (const { offset, length } of old) await perform(this.parts.refcounts.free(offset, length));
+    }
+  }
+
+  #contentOf(bitmap: Bitmap): AsyncIterable<BitmapStretch> {
+    return bitmapStretches(this.parts.store, this.parts.header, bitmap);
+  }
+
+  /** The clusters of a bitmap's bits and of its table. */
+  async #clustersOf({ tableOffset, tableSize }: Bitmap): Promise<{ offset: number; length: number }[]> {
+    const clusterSize = clusterSizeOf(this.parts.header);
+    const bytes = new Uint8Array(tableSize * ENTRY_SIZE);
+    await this.parts.store.read(tableOffset, bytes);
+    const table = viewOf(bytes);
+    const clusters = [{ offset: tableOffset, length: bytes.length }];
+    for (let at = 0; at < bytes.length; at += ENTRY_SIZE) {
+      const offset = hostOffsetOf(table.getUint32(at), table.getUint32(at + 4));
+      if (offset !== 0) clusters.push({ offset, length: clusterSize });
+    }
+    return clusters;
+  }
+}
+
+function setBits(bits: Uint8Array, granularity: number, start: number, end: number): void {
+  const last = Math.ceil(end / granularity);
+  for (let bit = Math.floor(start / granularity); bit < last; bit++) {
+    if (bit % 8 === 0 && last - bit >= 8) {
+      const whole = Math.floor((last - bit) / 8);
+      bits.fill(0xff, bit / 8, bit / 8 + whole);
+      bit += 8 * whole - 1;
+    } else bits[bit >> 3]! |= 1 << (bit & 7);
+  }
+}
+
+async function* merged(
+  content: AsyncIterable<BitmapStretch>,
+  notes: Uint8Array,
+  granularity: number,
+): AsyncGenerator<BitmapStretch> {
+  for await (const { start, length, bits } of content) {
+    const first = start / granularity / 8;
+    const added = notes.slice(first, Math.ceil((start + length) / granularity / 8));
+    if (bits === 'ones') yield { start, length, bits };
+    else {
+      if (bits !== 'zeros') for (let at = 0; at < added.length; at++) added[at]! |= bits[at] ?? 0;
+      yield { start, length, bits: added };
+    }
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Storing persistent dirty bitmaps.
+ *
+ * Specification: QEMU, docs/interop/qcow2, "Bitmaps". For each bitmap: clusters with its bits, where any are set; then
+ * its table. When all are stored, the directory that names them; then the header's extension points to that.
+ */
+import { roundUp, viewOf, writeU64 } from '../../bytes.js';
+import { ImageError } from '../../errors.js';
+import type { BitmapInfo, BitmapStretch } from '../../image/image.js';
+import type { Bitmap } from './bitmaps.js';
+import { clusterSizeOf } from './header.js';
+import { AUTOCLEAR, BITMAP_ENTRY, BITMAP_FLAG, DIRTY_TRACKING, ENTRY_SIZE, LIMITS } from './layout.js';
+import type { WritingParts } from './parts.js';
+import { perform } from './steps.js';
+
+const utf8 = new TextEncoder();
+
+export class BitmapStore {
+  /** The directory's entries, in order. */
+  readonly #bitmaps: Bitmap[];
+  #isChanged = false;
+
+  /** @param existing what the image has already */
+  constructor(
+    private readonly parts: WritingParts,
+    existing: readonly Bitmap[] = [],
+  ) {
+    this.#bitmaps = [...existing];
+  }
+
+  /**
+   * Stores a new bitmap. Throws `exists` for a name that is taken, `unsupported` for version 2, `invalid` for what the
+   * format cannot hold, all worded as `qemu-img` does.
+   */
+  async add(bitmap: BitmapInfo, content: AsyncIterable<BitmapStretch>): Promise<void> {
+    if (this.parts.header.version < 3)
+      throw new ImageError('unsupported', 'Cannot store dirty bitmaps in qcow2 v2 files');
+    if (this.#bitmaps.some(({ name }) => name === bitmap.name))
+      throw new ImageError('exists', `Bitmap already exists: ${bitmap.name}`);
+    if (this.#bitmaps.length === LIMITS.bitmaps)
+      throw new ImageError('invalid', 'Maximum number of persistent bitmaps is already reached');
+    this.#checkConstraints(bitmap);
+    this.#bitmaps.push(await this.#store(bitmap, content));
+    this.#isChanged = true;
+  }
+
+  /** Stores the content of an existing bitmap anew; the clusters of the old one are free afterwards. */
+  async replace(bitmap: Bitmap, content: AsyncIterable<BitmapStretch>): Promise<void> {
+    const index = this.#bitmaps.indexOf(bitmap);
+    this.#bitmaps[index] = await this.#store(bitmap, content);
+    this.#isChanged = true;
+  }
+
+  /** Marks existing bitmaps as being in use, in the directory where it lies; returns them as they are now. */
+  async markInUse(affected: readonly Bitmap[]): Promise<Bitmap[]> {
+    if (affected.length === 0) return [];
+    const marked = affected.map((bitmap) => ({ ...bitmap, inUse: true }));
+    for (const [index, bitmap] of affected.entries()) this.#bitmaps[this.#bitmaps.indexOf(bitmap)] = marked[index]!;
+    await this.parts.store.write(this.parts.header.extensions.bitmaps!.directoryOffset, this.#directory());
+    return marked;
+  }
+
+  /** Writes the directory and enters it in the header, which the caller writes; false if there is nothing new. */
+  async finish(): Promise<boolean> {
+    if (!this.#isChanged) return false;
+    this.#isChanged = false;
+    const { header, store, space, refcounts } = this.parts;
+    const directory = this.#directory();
+    if (directory.length > LIMITS.bitmapDirectoryBytes)
+      throw new ImageError('invalid', 'Bitmap directory is too large');
+    const offset = await perform(refcounts.allocate(Math.ceil(directory.length / clusterSizeOf(header))));
+    space.claim(offset, directory.length);
+    await store.write(offset, directory);
+    const old = header.extensions.bitmaps;
+    header.extensions.bitmaps = {
+      count: this.#bitmaps.length,
+      directorySize: directory.length,
+      directoryOffset: offset,
+    };
+    header.autoclearFeatures |= AUTOCLEAR.bitmaps;
+    if (old !== null) await perform(refcounts.free(old.directoryOffset, old.directorySize));
+    return true;
+  }
+
+  #checkConstraints({ name, granularity }: BitmapInfo): void {
+    const refuse = (reason: string) => {
+      throw new ImageError('invalid', `Bitmap '${name}' doesn't satisfy the constraints: ${reason}`);
+    };
+    const { header } = this.parts;
+    const [largest, smallest] = [2 ** LIMITS.maxGranularityBits, 2 ** LIMITS.minGranularityBits];
+    if (granularity > largest) refuse(`Granularity exceeds maximum (${largest} bytes)`);
+    if (granularity < smallest) refuse(`Granularity is under minimum (${smallest} bytes)`);
+    const bytes = Math.ceil(Math.ceil(header.size / granularity) / 8);
+    if (bytes > Math.min(LIMITS.bitmapBytes, LIMITS.bitmapTableEntries * clusterSizeOf(header)))
+      refuse('Too much space will be occupied by the bitmap. Use larger granularity');
+    if (utf8.encode(name).length > LIMITS.bitmapName)
+      refuse(`Name length exceeds maximum (${LIMITS.bitmapName} characters)`);
+  }
+
+  /** Writes bits and table; nothing refers to them yet. */
+  async #store(bitmap: BitmapInfo, content: AsyncIterable<BitmapStretch>): Promise<Bitmap> {
+    const { header, store, space, refcounts } = this.parts;
+    const clusterSize = clusterSizeOf(header);
+    const perCluster = clusterSize * 8 * bitmap.granularity;
+    const tableSize = Math.ceil(header.size / perCluster);
+    const table = viewOf(new Uint8Array(tableSize * ENTRY_SIZE));
+    for await (const { index, bytes } of clustersOf(content, bitmap.granularity, clusterSize, header.size)) {
+      if (isZero(bytes)) continue;
+      const offset = await perform(refcounts.allocate(1));
+      space.claim(offset, clusterSize);
+      await store.write(offset, bytes);
+      writeU64(table, index * ENTRY_SIZE, offset, false);
+    }
+    const tableOffset = await perform(refcounts.allocate(Math.ceil(table.byteLength / clusterSize)));
+    space.claim(tableOffset, table.byteLength);
+    await store.write(tableOffset, new Uint8Array(table.buffer));
+    const { name, granularity, auto } = bitmap;
+    return { name, granularity, auto, inUse: false, tableOffset, tableSize };
+  }
+
+  #directory(): Uint8Array {
+    const names = this.#bitmaps.map(({ name }) => utf8.encode(name));
+    const sizes = names.map((name) => roundUp(BITMAP_ENTRY.size + name.length, 8));
+    const directory = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
+    let at = 0;
+    for (const [index, bitmap] of this.#bitmaps.entries()) {
+      const flags = (bitmap.inUse ? BITMAP_FLAG.inUse : 0) | (bitmap.auto ? BITMAP_FLAG.auto : 0);
+      const entry = {
+        tableOffset: BigInt(bitmap.tableOffset),
+        tableSize: bitmap.tableSize,
+        flags,
+        type: DIRTY_TRACKING,
+        granularityBits: Math.log2(bitmap.granularity),
+        nameLength: names[index]!.length,
+        extraDataSize: 0,
+      };
+      BITMAP_ENTRY.write(directory, entry, at);
+      directory.set(names[index]!, at + BITMAP_ENTRY.size);
+      at += sizes[index]!;
+    }
+    return directory;
+  }
+}
+
+/** A bitmap's bits cut into clusters of the target, whatever the clusters of the source were. */
+async function* clustersOf(
+  content: AsyncIterable<BitmapStretch>,
+  granularity: number,
+  clusterSize: number,
+  diskSize: number,
+): AsyncGenerator<{ index: number; bytes: Uint8Array }> {
+  const bytes = new Uint8Array(clusterSize);
+  const perCluster = clusterSize * 8 * granularity;
+  let index = 0;
+  for await (const { start, length, bits } of content) {
+    // Stretches begin at whole bytes of bits.
+    for (let at = start; at < start + length; ) {
+      const end = Math.min((index + 1) * perCluster, start + length);
+      const into = bytes.subarray(
+        (at - index * perCluster) / granularity / 8,
+        Math.ceil((end - index * perCluster) / granularity / 8),
+      );
+      const from = (at - start) / granularity / 8;
+      if (typeof bits === 'string') fillBits(into, bits === 'ones', Math.ceil((end - at) / granularity));
+      else into.set(bits.subarray(from, from + into.length));
+      at = end;
+      if (end === (index + 1) * perCluster || end >= diskSize) {
+        yield { index, bytes };
+        bytes.fill(0);
+        index++;
+      }
+    }
+  }
+}
+
+/** The first `count` bits of `into` all set or all clear; what follows in the last byte is clear. */
+function fillBits(into: Uint8Array, isOne: boolean, count: number): void {
+  into.fill(isOne ? 0xff : 0);
+  if (isOne && count % 8 !== 0) into[into.length - 1] = (1 << (count % 8)) - 1;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}

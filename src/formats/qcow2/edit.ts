@@ -1,0 +1,85 @@
+/** Opens a qcow2 image for writing. */
+import { viewOf } from '../../bytes.js';
+import { corrupt, ImageError } from '../../errors.js';
+import type { DriverContext, EditRequest } from '../../image/driver.js';
+import type { ByteStore } from '../../storage/storage.js';
+import { readBitmaps } from './bitmaps.js';
+import { QcowEditor } from './editor.js';
+import { encryptionRefusal } from './encryption.js';
+import { clusterSizeOf, type QcowHeader, readHeader } from './header.js';
+import { DataHoles } from './holes.js';
+import { ENTRY_SIZE, hostOffsetOf, INCOMPATIBLE } from './layout.js';
+import { openData } from './open.js';
+import { writingParts } from './parts.js';
+import { ProtectedRanges } from './protected.js';
+import { readSnapshots } from './snapshots.js';
+import { TableCache } from './tables.js';
+
+/** Bytes of tables that only questions for holes need. */
+const HOLES_MEMORY = 1024 * 1024;
+
+/**
+ * Opens the image in `store` to be changed in place. Throws `corrupt` where its refcounts cannot be trusted: allocating
+ * by them could overwrite what is in use.
+ */
+export async function editQcow2(store: ByteStore, request: EditRequest, context: DriverContext): Promise<QcowEditor> {
+  const header = await readHeader(store);
+  refuseUnsafe(header);
+  if (header.l1TableOffset + header.l1Size * ENTRY_SIZE > store.size)
+    throw corrupt('Active L1 table ends beyond the end of the file');
+  const snapshots = await readSnapshots(store, header);
+  const bitmaps = await readBitmaps(store, header);
+  const refcountTable = await readRefcountTable(store, header);
+  const { data, failure } = await openData(store, header, context, 'write');
+  if (data === null) throw failure;
+  const { kernels } = context;
+  const memory = context.runtimeOptions?.['l2-cache-size'];
+  const tableMemory = memory === undefined ? undefined : Number(memory);
+  const parts = writingParts({ header, store, data, kernels, refcountTable, inPlace: true, tableMemory });
+  parts.refcounts.protect(await ProtectedRanges.of(store, header, snapshots, refcountTable));
+  return new QcowEditor(
+    {
+      header,
+      source: store,
+      data,
+      tables: parts.tables,
+      holes: new DataHoles(header, store, data, new TableCache(store, null, clusterSizeOf(header), HOLES_MEMORY)),
+      kernels,
+      snapshots,
+      bitmaps,
+      encryption: null,
+      unreadable: null,
+      fileSize: () => Math.max(store.size, parts.space.end),
+    },
+    parts,
+    request,
+  );
+}
+
+function refuseUnsafe(header: QcowHeader): void {
+  const encrypted = encryptionRefusal(header);
+  if (encrypted !== null) throw encrypted;
+  if ((header.incompatibleFeatures & INCOMPATIBLE.corrupt) !== 0n)
+    throw corrupt('qcow2: Image is corrupt; cannot be opened read/write');
+  if ((header.incompatibleFeatures & INCOMPATIBLE.dirty) !== 0n)
+    throw new ImageError(
+      'corrupt',
+      "qcow2: Image was not closed properly; its refcounts must be repaired before it can be written (see 'check -r')",
+    );
+}
+
+async function readRefcountTable(store: ByteStore, header: QcowHeader): Promise<Float64Array> {
+  const length = header.refcountTableClusters * clusterSizeOf(header);
+  if (header.refcountTableOffset + length > store.size)
+    throw corrupt('Could not initialize refcount handling: the table ends beyond the end of the file');
+  const bytes = new Uint8Array(length);
+  await store.read(header.refcountTableOffset, bytes);
+  const view = viewOf(bytes);
+  const table = new Float64Array(length / ENTRY_SIZE);
+  for (let index = 0; index < table.length; index++) {
+    const offset = hostOffsetOf(view.getUint32(index * ENTRY_SIZE), view.getUint32(index * ENTRY_SIZE + 4));
+    if (!Number.isSafeInteger(offset)) throw corrupt(`Refblock offset too large (reftable index: ${index})`);
+    table[index] = offset;
+  }
+  return table;
+}

@@ -1,0 +1,345 @@
+/**
+ * Changing a qcow2 image in place.
+ *
+ * **Crash safety is the order of writes.** Between two *commits* the file's metadata does not change: new tables, new
+ * entries and new refcounts stay in memory, and data goes to clusters that nothing in the file refers to, or over data
+ * that is being replaced anyway. A commit waits for the data that is on its way and then writes, in this order:
+ *
+ *     refcount blocks, refcount table, header (if the refcount table moved)
+ *     L2 tables
+ *     L1 table
+ *
+ * so whatever is referred to is complete and counted before the reference is. Only then are clusters freed that the
+ * file referred to until now: reusing one earlier could destroy content that an interrupted run would need. A crash
+ * leaves counts that are too high (leaks), never too low.
+ *
+ * A commit comes when tables fill half of their cache, when many clusters wait to be freed, and at the end.
+ */
+import { roundDown, roundUp } from '../../bytes.js';
+import { ImageError } from '../../errors.js';
+import type { EditRequest } from '../../image/driver.js';
+import type { BitmapInfo, BitmapStretch, EditableImage, Image, PendingWrite, PreparedRun } from '../../image/image.js';
+import type { Piece, UnitEncoding } from '../../kernels/kernels.js';
+import { isPending, type MaybePromise } from '../../maybe.js';
+import { BitmapTracker } from './bitmaps-track.js';
+import { BitmapStore } from './bitmaps-write.js';
+import { serializeHeader } from './header.js';
+import { HostWrites } from './host-writes.js';
+import { QcowImage, type QcowParts } from './image.js';
+import { AUTOCLEAR } from './layout.js';
+import { DEFAULT_LEVEL } from './options.js';
+import { encodingOf, unitOf, type WritingParts } from './parts.js';
+import { RunPlacer } from './run-placer.js';
+import { perform, type Steps, settle } from './steps.js';
+
+/** Stretches of clusters that may wait to be freed. */
+const MOST_HELD = 4096;
+/** Bytes that `write` places at once. */
+const CHUNK = 2 * 1024 * 1024;
+const SECTOR = 512;
+
+export class QcowEditor extends QcowImage implements EditableImage {
+  readonly unit: number;
+  readonly encoding: UnitEncoding | null;
+  readonly unordered = false;
+  readonly readsZero = false;
+  readonly #runs: RunPlacer;
+  readonly #bitmapStore: BitmapStore;
+  readonly #tracker: BitmapTracker;
+  readonly #backing: Image | null;
+  /** Writes that were placed and have not ended. */
+  #inFlight = 0;
+  #onIdle: (() => void) | null = null;
+  #failure: unknown;
+  /** The file says that it is being changed, as far as the format has words for it. */
+  #isPrepared = false;
+  #refcountTableOffset: number;
+  /** Operations wait here for their turn; null: nobody is at work. */
+  #turn: Promise<unknown> | null = null;
+
+  constructor(
+    parts: QcowParts,
+    private readonly writing: WritingParts,
+    private readonly request: EditRequest,
+  ) {
+    super(parts);
+    const { header, clusterTables, refcounts, placer, space, dataSpace } = writing;
+    this.unit = unitOf(header);
+    this.encoding = request.compress ? encodingOf(header, DEFAULT_LEVEL[header.compression]) : null;
+    this.#backing = request.backing ?? null;
+    this.#bitmapStore = new BitmapStore(writing, parts.bitmaps);
+    this.#tracker = new BitmapTracker(writing, this.#bitmapStore, parts.bitmaps);
+    const rules = {
+      readsZero: false,
+      hasBacking: header.backingFile !== null,
+      compresses: request.compress,
+      version: header.version,
+      isDataRaw: (header.autoclearFeatures & AUTOCLEAR.rawData) !== 0n,
+    };
+    this.#runs = new RunPlacer(rules, clusterTables, refcounts, placer, space, dataSpace, () => this.#makeRoom());
+    this.#refcountTableOffset = header.refcountTableOffset;
+    refcounts.holdFreed();
+  }
+
+  place(run: PreparedRun): MaybePromise<PendingWrite | undefined> {
+    if (this.#turn !== null || !this.#isPrepared) return this.#inTurn(() => this.#place(run));
+    return this.#place(run);
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#check(offset, bytes.length);
+    for (let at = 0; at < bytes.length; ) {
+      const end = Math.min(bytes.length, roundDown(offset + at, CHUNK) + CHUNK - offset);
+      await this.#inTurn(() => this.#writeChunk(offset + at, bytes.subarray(at, end)));
+      at = end;
+    }
+  }
+
+  async zero(offset: number, length: number): Promise<void> {
+    this.#check(offset, length);
+    const end = offset + length;
+    const first = Math.min(end, roundUp(offset, this.clusterSize));
+    const last = end === this.size ? end : Math.max(first, roundDown(end, this.clusterSize));
+    await this.#zeroPart(offset, first);
+    await this.#inTurn(() => this.#placeAndWrite({ kind: 'zero', offset: first, length: last - first }));
+    await this.#zeroPart(last, end);
+  }
+
+  async addBitmap(bitmap: BitmapInfo, content: AsyncIterable<BitmapStretch>): Promise<void> {
+    await this.#inTurn(() => this.#bitmapStore.add(bitmap, content));
+  }
+
+  async flush(): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#commit();
+      await this.#flushStores();
+    });
+  }
+
+  async finish(): Promise<void> {
+    await this.#inTurn(() => this.#finish());
+  }
+
+  async #finish(): Promise<void> {
+    const { store, data, space, dataSpace, blocks, refcounts } = this.writing;
+    await this.#commit();
+    await this.#tracker.finish();
+    if (await this.#bitmapStore.finish()) {
+      await this.#commit();
+      await this.#writeHeader();
+    }
+    await perform(refcounts.releaseFreed());
+    await blocks.flush();
+    await perform(refcounts.writeTable());
+    if (this.request.compress) space.reach(roundUp(space.end, SECTOR));
+    if (store.size < space.end) await store.truncate(space.end);
+    if (data !== store && data.size < dataSpace.end) await data.truncate(dataSpace.end);
+    if (this.request.flush) await this.#flushStores();
+  }
+
+  /** Before the first change: features that a change makes untrue are dropped, bitmaps are marked as being in use. */
+  async #prepare(): Promise<void> {
+    const { header } = this.writing;
+    const known = header.autoclearFeatures & (AUTOCLEAR.bitmaps | AUTOCLEAR.rawData);
+    if (known !== header.autoclearFeatures) {
+      header.autoclearFeatures = known;
+      await this.#writeHeader();
+    }
+    await this.#tracker.start();
+    this.#isPrepared = true;
+  }
+
+  /** Runs `work` when all that came before it is done. */
+  async #inTurn<T>(work: () => MaybePromise<T>): Promise<T> {
+    const before = this.#turn;
+    const mine = (async () => {
+      // A failure before is told to whoever asked for that work.
+      await before?.catch(() => {});
+      if (!this.#isPrepared) await this.#prepare();
+      return work();
+    })();
+    this.#turn = mine;
+    try {
+      return await mine;
+    } finally {
+      if (this.#turn === mine) this.#turn = null;
+    }
+  }
+
+  #place(run: PreparedRun): MaybePromise<PendingWrite | undefined> {
+    const writes = new HostWrites();
+    const fail = (error: unknown): never => {
+      this.#failure ??= error;
+      throw error;
+    };
+    try {
+      const placed = perform(this.#placeSteps(run, writes));
+      if (isPending(placed)) return placed.then(() => this.#pendingWrite(writes), fail);
+    } catch (error) {
+      fail(error);
+    }
+    return this.#pendingWrite(writes);
+  }
+
+  async #placeAndWrite(piece: Piece): Promise<void> {
+    const { offset, length } = piece;
+    if (length === 0) return;
+    const write = await this.#place({ offset, length, pieces: [piece] });
+    await write?.();
+  }
+
+  /** Writes `bytes`: whole clusters as they are, parts of clusters in place or together with what is around them. */
+  async #writeChunk(offset: number, bytes: Uint8Array): Promise<void> {
+    const end = offset + bytes.length;
+    const part = (from: number, to: number) => bytes.subarray(from - offset, to - offset);
+    const first = Math.min(end, roundUp(offset, this.clusterSize));
+    const last = end === this.size ? end : Math.max(first, roundDown(end, this.clusterSize));
+    if (first > offset) await this.#writePart(offset, part(offset, first));
+    if (last > first)
+      await this.#placeAndWrite({ kind: 'data', offset: first, length: last - first, bytes: part(first, last) });
+    if (end > last) await this.#writePart(last, part(last, end));
+  }
+
+  async #writePart(offset: number, bytes: Uint8Array): Promise<void> {
+    const host = await this.#hostInPlace(offset, bytes.length);
+    if (host !== null) {
+      this.#tracker.note(offset, offset + bytes.length);
+      await this.writing.data.write(host, bytes);
+      return;
+    }
+    const start = roundDown(offset, this.clusterSize);
+    const cluster = await this.#readThrough(start, Math.min(this.clusterSize, this.size - start));
+    cluster.set(bytes, offset - start);
+    await this.#placeAndWrite({ kind: 'data', offset: start, length: cluster.length, bytes: cluster });
+  }
+
+  /** Where a part of a cluster lies if it is plain data that may be overwritten. */
+  async #hostInPlace(offset: number, length: number): Promise<number | null> {
+    const { clusterTables } = this.writing;
+    const runs = await this.map.all(offset, offset + length);
+    if (runs.length !== 1 || runs[0]!.kind !== 'data') return null;
+    const table = await perform(clusterTables.table(offset));
+    const row = await perform(clusterTables.row(table, Math.floor(offset / this.clusterSize), 1));
+    return row.host === null ? null : row.host + (offset % this.clusterSize);
+  }
+
+  /** What the guest sees, the backing file's content included. */
+  async #readThrough(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    await this.read(offset, bytes);
+    if (this.backing === null) return bytes;
+    for (const { kind, start, length: count } of await this.map.all(offset, offset + length)) {
+      if (kind === 'unallocated')
+        await this.#readBacking(start, bytes.subarray(start - offset, start - offset + count));
+    }
+    return bytes;
+  }
+
+  async #readBacking(offset: number, into: Uint8Array): Promise<void> {
+    if (this.#backing === null)
+      throw new ImageError('invalid', `Writing less than a cluster needs the backing file '${this.backing!.name}'`);
+    const length = Math.min(into.length, this.#backing.size - offset);
+    if (length > 0) await this.#backing.read(offset, into.subarray(0, length));
+  }
+
+  /** Zeros in a part of a cluster; nothing to do where there are only zeros. */
+  async #zeroPart(start: number, end: number): Promise<void> {
+    if (start >= end) return;
+    const runs = await this.map.all(start, end);
+    const isZero = runs.every(({ kind }) => kind === 'zero' || (kind === 'unallocated' && this.backing === null));
+    if (!isZero) await this.write(start, new Uint8Array(end - start));
+  }
+
+  #check(offset: number, length: number): void {
+    if (offset < 0 || offset + length > this.size)
+      throw new ImageError('io', 'Input/output error', { file: this.writing.store.name, offset });
+  }
+
+  *#placeSteps(run: PreparedRun, writes: HostWrites): Steps<void> {
+    yield* this.#makeRoom();
+    this.#tracker.note(run.offset, run.offset + run.length);
+    yield* this.#runs.place(run, writes);
+  }
+
+  #pendingWrite(writes: HostWrites): PendingWrite | undefined {
+    if (writes.isEmpty) return undefined;
+    const { data, kernels } = this.writing;
+    this.#inFlight++;
+    return () => this.#land(() => writes.write(data, kernels));
+  }
+
+  #land(write: () => MaybePromise<void>): MaybePromise<void> {
+    let written: MaybePromise<void>;
+    try {
+      written = write();
+    } catch (error) {
+      this.#crashed(error);
+    }
+    if (isPending(written)) {
+      return written.then(
+        () => this.#landed(),
+        (error) => this.#crashed(error),
+      );
+    }
+    this.#landed();
+  }
+
+  #landed(): void {
+    if (--this.#inFlight === 0) this.#onIdle?.();
+  }
+
+  /** Tables may refer to data that is not there: they must never get to the file. */
+  #crashed(error: unknown): never {
+    this.#failure ??= error;
+    this.#landed();
+    throw error;
+  }
+
+  /** Commits if memory demands it. */
+  *#makeRoom(): Steps<void> {
+    const { tables, blocks, refcounts } = this.writing;
+    if (tables.isCrowded || blocks.isCrowded || refcounts.held > MOST_HELD) yield* settle(this.#commit());
+  }
+
+  /** Brings the file's metadata up to what was placed; see above for the order. */
+  async #commit(): Promise<void> {
+    const { store, tables, blocks, refcounts, clusterTables, header } = this.writing;
+    await this.#idle();
+    if (this.#failure !== undefined) throw this.#failure;
+    await perform(refcounts.closeRun());
+    if (this.request.flush) await this.#flushStores();
+    await blocks.flush();
+    await perform(refcounts.writeTable());
+    if (header.refcountTableOffset !== this.#refcountTableOffset) {
+      this.#refcountTableOffset = header.refcountTableOffset;
+      await this.#writeHeader();
+    }
+    await tables.flush((offset) => !clusterTables.isL1(offset));
+    if (this.request.flush) await store.flush();
+    await tables.flush();
+    if (this.request.flush && refcounts.held > 0) await store.flush();
+    this.forgetPacked();
+    await perform(refcounts.releaseFreed());
+  }
+
+  async #writeHeader(): Promise<void> {
+    const { store, header } = this.writing;
+    await store.write(0, serializeHeader(header));
+  }
+
+  async #flushStores(): Promise<void> {
+    const { store, data } = this.writing;
+    if (data !== store) await data.flush();
+    await store.flush();
+  }
+
+  #idle(): Promise<void> {
+    if (this.#inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = () => {
+        this.#onIdle = null;
+        resolve();
+      };
+    });
+  }
+}
