@@ -7,6 +7,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { folder, rootFileSystem } from './image.mjs';
+import { median } from './statistics.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -82,12 +83,6 @@ async function time(program, args) {
   const wall = Number(process.hrtime.bigint() - start) / 1e9;
   if (code !== 0) throw new Error(`${program} ${args.join(' ')}: exit ${code}`);
   return { wall, cpu: ticks / 100, peak, size: statSync(out).blocks * 512 };
-}
-
-function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 async function pair({ name, args, source, rival = [] }) {

@@ -25,7 +25,7 @@ export function readSources(): SourceFile[] {
   return listFiles('src').map((file) => {
     const text = readFileSync(join('src', file), 'utf8');
     const specifiers = [...text.matchAll(IMPORT)].map((match) => match[1] ?? match[2]!);
-    const local = specifiers.filter((specifier) => specifier.startsWith('.'));
+    const local = specifiers.filter((specifier) => specifier.startsWith('.') && !specifier.endsWith('.json'));
     return {
       name: file.replace(/\.ts$/, ''),
       text,
