@@ -36,7 +36,7 @@ export async function runConversion(
 }
 
 /** The command line that says the same; what a page cannot ask for is at its default. */
-function commandOf(request: ConvertRequest, signal: AbortSignal) {
+function commandOf(request: ConvertRequest, signal: AbortSignal): Command {
   const { source, sourceFormat, targetName, format, compress, options, parallel } = request;
   return {
     ...CONVERT_DEFAULTS,
