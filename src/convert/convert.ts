@@ -172,9 +172,12 @@ class Conversion {
     await this.#read(offset, bytes);
     const { encoding } = this.target;
     const { sparse } = this.options;
-    return encoding === null
-      ? splitRun(this.kernels, offset, bytes, sparse)
-      : packRun(this.kernels, offset, bytes, encoding, sparse);
+    const prepared =
+      encoding === null
+        ? splitRun(this.kernels, offset, bytes, sparse)
+        : await packRun(this.kernels, offset, bytes, encoding, sparse);
+    if (entry.run.extentStarts !== undefined) prepared.extentStarts = entry.run.extentStarts;
+    return prepared;
   }
 
   async #offload(offset: number, length: number): Promise<boolean> {

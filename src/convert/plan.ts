@@ -18,6 +18,8 @@ export interface Run {
   /** Guest bytes. */
   offset: number;
   length: number;
+  /** For data: as `PreparedRun.extentStarts`. */
+  extentStarts?: readonly number[];
 }
 
 export interface PlanOptions {
@@ -46,6 +48,11 @@ export class Plan {
   #position = 0;
   /** What is known ahead of #position: neighbours differ in status, ends ascend. */
   readonly #ahead: Stretch[] = [];
+  /** Where the source's data extents begin: the last one before #position, and those ahead. */
+  #starts: number[] = [];
+  /** Index of the first of them that still counts. */
+  #firstStart = 0;
+  #lastExtent: Extent | null = null;
 
   constructor(
     private readonly source: Image,
@@ -64,6 +71,9 @@ export class Plan {
       const start = this.#position;
       if (start >= size) return null;
       const head = await this.#stretchAt(start);
+      // An answer may end anywhere; only where the status changes does it matter.
+      while (head.end < Math.min(size, start + this.options.unit) && this.#ahead.at(-1) === head)
+        await this.#ask(head.end);
       if (head.status === 'data') return this.#dataRun(start);
       // Without data: up to the last grid line before the status changes, if there is one.
       const end = head.end >= size ? size : roundDown(head.end, this.options.unit);
@@ -85,22 +95,38 @@ export class Plan {
       else if (stretch.end - Math.max(at, end) >= Math.max(GAP, unit)) break;
       at = stretchEnd;
     }
+    const extentStarts = this.#startsUpTo(end);
     this.#advance(end);
-    return { kind: 'data', offset: start, length: end - start };
+    return { kind: 'data', offset: start, length: end - start, extentStarts };
+  }
+
+  /** Starts before `end`, from the last extent's on that was not yet left behind. */
+  #startsUpTo(end: number): number[] {
+    const first = this.#firstStart;
+    let after = first;
+    while (after < this.#starts.length && this.#starts[after]! < end) after++;
+    // The last one stays: its extent may go on behind `end`.
+    this.#firstStart = Math.max(first, after - 1);
+    return this.#starts.slice(first, after);
   }
 
   /** The stretch that `at` lies in, with as much of its end as one question tells. */
   async #stretchAt(at: number): Promise<Stretch> {
     for (const stretch of this.#ahead) if (stretch.end > at) return stretch;
-    const extents = await this.source.extents(at, this.source.size - at);
-    for (const extent of extents) this.#append(extent);
+    await this.#ask(at);
     return this.#stretchAt(at);
+  }
+
+  async #ask(at: number): Promise<void> {
+    for (const extent of await this.source.extents(at, this.source.size - at)) this.#append(extent);
   }
 
   #append(extent: Extent): void {
     const end = extent.start + extent.length;
     const last = this.#ahead.at(-1);
     const status = this.#status(extent);
+    if (status === 'data' && !continues(this.#lastExtent, extent)) this.#starts.push(extent.start);
+    this.#lastExtent = extent;
     if (last !== undefined && last.status === status) last.end = end;
     else this.#ahead.push({ status, end });
   }
@@ -121,4 +147,11 @@ export class Plan {
     while (done < this.#ahead.length && this.#ahead[done]!.end <= to) done++;
     if (done > 0) this.#ahead.splice(0, done);
   }
+}
+
+/** One extent told in two answers. */
+function continues(before: Extent | null, extent: Extent): boolean {
+  if (before === null || before.kind !== extent.kind || before.depth !== extent.depth) return false;
+  if (before.start + before.length !== extent.start || before.compressed !== extent.compressed) return false;
+  return before.hostOffset === null || before.hostOffset + before.length === extent.hostOffset;
 }

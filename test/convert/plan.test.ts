@@ -8,7 +8,10 @@ const KIB = 1024;
 async function allRuns(image: ModelImage, options: Partial<PlanOptions> = {}): Promise<Run[]> {
   const plan = new Plan(image, { unit: 512, runSize: 256 * KIB, zeroIsData: false, targetBacking: null, ...options });
   const runs: Run[] = [];
-  for (let run = await plan.next(); run !== null; run = await plan.next()) runs.push(run);
+  for (let run = await plan.next(); run !== null; run = await plan.next()) {
+    const { kind, offset, length } = run;
+    runs.push({ kind, offset, length });
+  }
   return runs;
 }
 
@@ -57,6 +60,20 @@ describe('the plan', () => {
       { kind: 'data', offset: 0, length: 60 * KIB },
       { kind: 'zero', offset: 60 * KIB, length: 4 * KIB },
     ]);
+  });
+
+  it('tells where the extents of the source begin', async () => {
+    const image = new ModelImage([
+      { kind: 'data', length: 300 * KIB },
+      { kind: 'zero', length: 100 * KIB },
+      { kind: 'data', length: 200 * KIB },
+    ]);
+    const plan = new Plan(image, { unit: 4 * KIB, runSize: 256 * KIB, zeroIsData: false, targetBacking: null });
+    const starts: (readonly number[])[] = [];
+    for (let run = await plan.next(); run !== null; run = await plan.next()) {
+      if (run.kind === 'data') starts.push(run.extentStarts!);
+    }
+    expect(starts).toEqual([[0], [0], [0, 400 * KIB], [400 * KIB]]);
   });
 
   it('copies zeros like data for -S 0', async () => {
