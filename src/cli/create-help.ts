@@ -6,7 +6,7 @@ import { findCreation } from '../commands/target.js';
 
 /** The options that a format takes, with those of the protocol if there is a file name. Throws as creating does. */
 export function createOptionsHelp(platform: Platform, format: string, fileName: string | null): string {
-  const { table } = findCreation(new ImageOpener(platform, false), format, fileName);
+  const { table } = findCreation(new ImageOpener(platform, { allowExternal: false }), format, fileName);
   const lines = describeOptions(table).map((line) => `${line}\n`);
   if (fileName !== null) return `Supported options:\n${lines.join('')}`;
   return (

@@ -148,10 +148,9 @@ export class BlockdevOptions {
     for (const [key, value] of others.#values) this.setDefault(key, value);
   }
 
-  /** The text of a value that stays. */
-  peekText(key: string): string | undefined {
-    const value = this.#values.get(key);
-    return value === undefined || value === null ? undefined : textOf(value);
+  /** The value, which stays. */
+  peek(key: string): Scalar | undefined {
+    return this.#values.get(key);
   }
 
   /** The value as it was given. */

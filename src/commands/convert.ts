@@ -13,12 +13,12 @@ import { type BitmapCopy, BitmapWriter, chooseBitmaps } from './bitmaps.js';
 import { copyOffload } from './copy-offload.js';
 import { type OptionChoice, parseCreateOptions } from './create-options.js';
 import { chainOf, contentOf, type GraphNode, storageOf } from './graph.js';
-import { ImageOpener, type OpenSettings } from './open.js';
+import { ImageOpener, type OpenSettings, type Trust } from './open.js';
 import type { CacheMode, OpenStorage, Platform } from './platform.js';
 import { loadSnapshot, type SnapshotChoice } from './snapshots.js';
 import { addBackingOptions, type Creation, findCreation, startImage } from './target.js';
 
-export interface ConvertRequest {
+export interface ConvertRequest extends Trust {
   /** One at least; end to end if there are more. */
   sources: readonly string[];
   /** Format of all sources (-f); null: to be probed. */
@@ -52,7 +52,6 @@ export interface ConvertRequest {
   salvage: boolean;
   bitmaps: boolean;
   skipBrokenBitmaps: boolean;
-  allowExternal: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -83,12 +82,11 @@ export const CONVERT_DEFAULTS: Omit<ConvertRequest, 'sources' | 'target'> = {
   allowExternal: false,
 };
 
-export interface ConvertEvents {
+export interface ConvertEvents extends Pick<Trust, 'onWarning'> {
   /** The command line is right, work begins. */
   onStart?(): void;
   /** Bytes done, of the disk's size. */
   onProgress?(done: number, total: number): void;
-  onWarning?(message: string): void;
 }
 
 const DEFAULT_SPARSE = 4096;
@@ -117,7 +115,7 @@ export function convert(
   checkConvertRequest(request);
   const cache = cacheMode('source cache option', request.sourceCache);
   events.onStart?.();
-  return ImageOpener.use(platform, request.allowExternal, events.onWarning, (opener) =>
+  return ImageOpener.use(platform, { ...request, onWarning: events.onWarning }, (opener) =>
     new Conversion(opener, request, events).run(cache),
   );
 }

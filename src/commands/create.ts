@@ -2,11 +2,11 @@
 import { ImageError } from '../errors.js';
 import { type OptionChoice, parseCreateOptions, printOptions } from './create-options.js';
 import { formatName } from './graph.js';
-import { ImageOpener } from './open.js';
+import { ImageOpener, type Trust } from './open.js';
 import type { Platform } from './platform.js';
 import { addBackingOptions, type Creation, findCreation, startImage } from './target.js';
 
-export interface CreateRequest {
+export interface CreateRequest extends Trust {
   fileName: string;
   format: string;
   /** Bytes; null: the backing file's. */
@@ -17,7 +17,6 @@ export interface CreateRequest {
   backingFormat: string | null;
   /** The backing file need not be there (-u). */
   unsafeBacking: boolean;
-  allowExternal: boolean;
 }
 
 /** Makes an image; `onFormatting` is told what is going to be made, as `qemu-img` words it. Throws `FILE: …`. */
@@ -27,9 +26,7 @@ export async function createImage(
   onFormatting: (line: string) => void,
 ): Promise<void> {
   try {
-    await ImageOpener.use(platform, request.allowExternal, undefined, (opener) =>
-      create(opener, request, onFormatting),
-    );
+    await ImageOpener.use(platform, request, (opener) => create(opener, request, onFormatting));
   } catch (error) {
     throw error instanceof ImageError ? error.prefixed(`${request.fileName}: `) : error;
   }

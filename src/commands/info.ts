@@ -4,14 +4,13 @@ import { ImageError } from '../errors.js';
 import { SECTOR } from '../image/concat.js';
 import type { Json, SnapshotInfo } from '../image/image.js';
 import { formatName, type GraphNode, nodeName, storageOf } from './graph.js';
-import { fullBackingName, type ImageName, ImageOpener } from './open.js';
+import { fullBackingName, type ImageName, ImageOpener, type Trust } from './open.js';
 import type { Platform } from './platform.js';
 
-export interface InfoRequest extends ImageName {
+export interface InfoRequest extends ImageName, Trust {
   share: boolean;
   /** Tell of the backing files too. */
   backingChain: boolean;
-  allowExternal: boolean;
 }
 
 /** What is known of one node; sizes in bytes. */
@@ -36,7 +35,7 @@ export interface NodeInfo {
 
 /** Throws what opening throws. */
 export function imageInfo(platform: Platform, request: InfoRequest): Promise<NodeInfo[]> {
-  return ImageOpener.use(platform, request.allowExternal, undefined, (opener) => walkChain(opener, request));
+  return ImageOpener.use(platform, request, (opener) => walkChain(opener, request));
 }
 
 /** The images of a chain, opened one by one: a damaged one does not hide those above it from a loop check. */

@@ -1,16 +1,15 @@
 /** `map`: which ranges of the disk hold data, and where. */
 import type { Extent } from '../image/image.js';
 import { chainOf, contentOf, type GraphNode } from './graph.js';
-import { type ImageName, ImageOpener } from './open.js';
+import { type ImageName, ImageOpener, type Trust } from './open.js';
 import type { OpenStorage, Platform } from './platform.js';
 
-export interface MapRequest extends ImageName {
+export interface MapRequest extends ImageName, Trust {
   share: boolean;
   /** First byte to tell of. */
   startOffset: number;
   /** Bytes from there on; null: all. */
   maxLength: number | null;
-  allowExternal: boolean;
 }
 
 /** A range of the disk, in bytes. */
@@ -39,7 +38,7 @@ export interface MapEvents {
 
 /** Throws what opening or reading metadata throws. */
 export async function mapImage(platform: Platform, request: MapRequest, events: MapEvents): Promise<void> {
-  await ImageOpener.use(platform, request.allowExternal, undefined, async (opener) => {
+  await ImageOpener.use(platform, request, async (opener) => {
     const settings = { cache: 'writeback', share: request.share, chain: true, content: true } as const;
     const node = await opener.open(request, settings);
     events.onOpen();

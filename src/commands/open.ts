@@ -36,6 +36,14 @@ export interface ImageName {
   format: string | null;
 }
 
+/** What every request says about the files that images name. */
+export interface Trust {
+  /** Images may name files outside the directory of the image that the user named. */
+  allowExternal: boolean;
+  /** Told of what is odd but goes on. */
+  onWarning?: ((message: string) => void) | undefined;
+}
+
 export interface OpenSettings {
   cache: CacheMode;
   /** Open although somebody else may be writing (-U). */
@@ -44,6 +52,8 @@ export interface OpenSettings {
   chain: boolean;
   /** The disk's content is going to be read: an image that cannot be read is refused. */
   content: boolean;
+  /** Open to look for damage, also what could not be opened otherwise. */
+  check?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -79,24 +89,20 @@ export class ImageOpener {
   readonly #protocols: readonly Protocol[];
   readonly #policy: ReferencePolicy;
   readonly #opened: OpenStorage[] = [];
+  readonly #warn: (message: string) => void;
 
   constructor(
     readonly platform: Platform,
-    allowExternal: boolean,
-    private readonly warn: (message: string) => void = () => {},
+    { allowExternal, onWarning = () => {} }: Trust,
   ) {
+    this.#warn = onWarning;
     this.#protocols = [...platform.protocols, nullProtocol];
     this.#policy = new ReferencePolicy(platform, allowExternal);
   }
 
   /** Opens images for `work` and closes them after it; if it fails, what it created is taken back. */
-  static async use<T>(
-    platform: Platform,
-    allowExternal: boolean,
-    warn: ((message: string) => void) | undefined,
-    work: (opener: ImageOpener) => Promise<T>,
-  ): Promise<T> {
-    const opener = new ImageOpener(platform, allowExternal, warn);
+  static async use<T>(platform: Platform, trust: Trust, work: (opener: ImageOpener) => Promise<T>): Promise<T> {
+    const opener = new ImageOpener(platform, trust);
     let result: T;
     try {
       result = await work(opener);
@@ -126,6 +132,13 @@ export class ImageOpener {
     const node = await this.#openNamed(what, { settings, byUser: true, above: [], edit });
     if (node.kind === 'storage') throw new ImageError('unsupported', `Could not open '${what.name}': it has no format`);
     return { node, editor: node.image as EditableImage };
+  }
+
+  /** Opens what the user named to be checked, and with `repairs` to be repaired. */
+  check(what: ImageName, { cache, share }: Pick<OpenSettings, 'cache' | 'share'>, repairs: boolean): Promise<GraphNode> {
+    const settings = { cache, share, chain: true, content: false, check: true };
+    const edit = repairs ? { cache, compress: false, keepAllocated: false } : null;
+    return this.#openNamed(what, { settings, byUser: true, above: [], edit });
   }
 
   /** Opens a backing file that the user named (-B, create -b), relative to the image that is going to have it. */
@@ -290,7 +303,8 @@ export class ImageOpener {
       strongOptions: strong,
       probed: given === null,
     };
-    if (frame.settings.chain) node.backing = await this.#openBackingOf(node, options, frame);
+    const standsAlone = takeNoBacking(options, this.#warn);
+    if (frame.settings.chain && !standsAlone) node.backing = await this.#openBackingOf(node, options, frame);
     const unknown = options.firstKey();
     if (unknown !== undefined)
       throw new ImageError('invalid', `Block format '${driver.name}' does not support the option '${unknown}'`);
@@ -308,7 +322,7 @@ export class ImageOpener {
       throw error instanceof ImageError ? error.prefixed('Could not read image for determining its format: ') : error;
     }
     const driver = size === 0 ? findDriver('raw')! : probeDriver({ head, tail, size, fileName });
-    if (frame.edit !== null && driver.name === 'raw') this.warn(guessedRaw(fileName));
+    if (frame.edit !== null && driver.name === 'raw') this.#warn(guessedRaw(fileName));
     return driver;
   }
 
@@ -331,9 +345,8 @@ export class ImageOpener {
   }
 
   async #openBackingOf(node: ImageNode, options: BlockdevOptions, frame: Frame): Promise<GraphNode | null> {
-    const reference = options.take('backing');
-    if (reference === null) return null;
-    if (reference !== undefined) throw noSuchNode(String(reference));
+    const reference = options.takeText('backing');
+    if (reference !== undefined) throw noSuchNode(reference);
     const child = options.takeChild('backing');
     const { backing } = node.image;
     if (backing === null && child.size === 0) return null;
@@ -378,8 +391,12 @@ async function openWith(
   file: GraphNode,
   source: ByteSource,
   context: DriverContext,
-  { edit }: Frame,
+  { edit, settings }: Frame,
 ): Promise<Image> {
+  if (settings.check && driver.check !== undefined) {
+    const store = edit !== null && file.kind === 'storage' ? file.storage.store : null;
+    return driver.check(source, store, context);
+  }
   if (edit !== null) {
     if (driver.edit === undefined || file.kind !== 'storage')
       throw new ImageError('unsupported', `Block format '${driver.name}' cannot be written to here`);
@@ -391,7 +408,7 @@ async function openWith(
 }
 
 function conflicts(options: BlockdevOptions): boolean {
-  return options.has('force-share') && options.peekText('force-share') !== 'on';
+  return options.has('force-share') && options.peek('force-share') !== 'on';
 }
 
 function noSuchNode(reference: string): ImageError {
@@ -441,6 +458,15 @@ function takeRuntimeOptions(driver: ImageDriver, options: BlockdevOptions) {
     if (tunes === undefined) strong[name] = given;
   }
   return { runtime, strong };
+}
+
+/** `backing: null`: the image is to be taken without its backing file. */
+function takeNoBacking(options: BlockdevOptions, warn: (message: string) => void): boolean {
+  if (options.peek('backing') === '') {
+    warn('Use of "backing": "" is deprecated; use "backing": null instead');
+  } else if (options.peek('backing') !== null) return false;
+  options.take('backing');
+  return true;
 }
 
 function guessedRaw(name: string): string {

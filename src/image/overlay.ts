@@ -38,12 +38,18 @@ export class OverlayImage implements Image {
   #lookThrough(own: Extent[]): MaybePromise<Extent[]> {
     const seen: Extent[] = [];
     for (const extent of own) {
-      const below = extent.kind === 'unallocated' ? this.#below(extent) : [extent];
-      // what follows is left for the next question rather than waited for
-      if (isPending(below)) return below.then((extents) => append(seen, extents));
-      append(seen, below);
-      const last = below.at(-1)!;
-      if (last.start + last.length < extent.start + extent.length) break;
+      if (extent.kind !== 'unallocated') {
+        appendExtent(seen, extent);
+        continue;
+      }
+      const end = extent.start + extent.length;
+      for (let at = extent.start; at < end; ) {
+        const below = this.#below({ ...extent, start: at, length: end - at });
+        // what follows is left for the next question rather than waited for
+        if (isPending(below)) return below.then((extents) => append(seen, extents));
+        append(seen, below);
+        at = endOf(below);
+      }
     }
     return seen;
   }
@@ -99,6 +105,11 @@ export class OverlayImage implements Image {
 function append(extents: Extent[], more: Extent[]): Extent[] {
   for (const extent of more) appendExtent(extents, extent);
   return extents;
+}
+
+function endOf(extents: Extent[]): number {
+  const last = extents.at(-1)!;
+  return last.start + last.length;
 }
 
 function deeper(extents: Extent[]): Extent[] {

@@ -6,7 +6,7 @@ import type { Platform } from '../../commands/platform.js';
 import { createOptionsHelp } from '../create-help.js';
 import { UsageError } from '../getopt.js';
 import { type HelpRequest, helpOption, type Option, option, parseInto, sizeArgument } from '../options.js';
-import { print } from '../program.js';
+import { print, printWarning } from '../program.js';
 import { appendOptions, externalOption, objectOption } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -55,7 +55,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   if (fileName === undefined) throw new UsageError('Expecting image file name');
   const size = sizeText === undefined ? null : sizeArgument('image size', sizeText);
   if (unexpected !== undefined) throw new UsageError(`Unexpected argument: ${unexpected}`);
-  await createImage(platform, { ...request, fileName, size }, (line) => {
+  await createImage(platform, { ...request, onWarning: printWarning, fileName, size }, (line) => {
     if (!request.quiet) print(`${line}\n`);
   });
   return 0;

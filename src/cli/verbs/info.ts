@@ -5,7 +5,7 @@ import { UsageError } from '../getopt.js';
 import { infoJson } from '../info-json.js';
 import { infoText } from '../info-text.js';
 import { helpOption, type Option, type OutputFormat, option, parseInto } from '../options.js';
-import { print } from '../program.js';
+import { print, printWarning } from '../program.js';
 import { outputOption, type ReadingRequest, readingOptions } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -35,7 +35,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   };
   const [name, ...more] = parseInto(request, options, args);
   if (name === undefined || more.length > 0) throw new UsageError('Expecting one image file name');
-  const infos = await imageInfo(platform, { ...request, name });
+  const infos = await imageInfo(platform, { ...request, onWarning: printWarning, name });
   print(request.output === 'json' ? infoJson(infos, request.backingChain) : infoText(infos));
   return 0;
 }

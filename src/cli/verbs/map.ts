@@ -4,7 +4,7 @@ import type { Platform } from '../../commands/platform.js';
 import { UsageError } from '../getopt.js';
 import { MapJson, MapTable } from '../map-text.js';
 import { helpOption, type Option, type OutputFormat, option, parseInto, sizeArgument } from '../options.js';
-import { print } from '../program.js';
+import { print, printWarning } from '../program.js';
 import { outputOption, type ReadingRequest, readingOptions } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -47,7 +47,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   try {
     await mapImage(
       platform,
-      { ...request, name },
+      { ...request, onWarning: printWarning, name },
       {
         onOpen: () => {
           text += printer.begin();

@@ -133,7 +133,7 @@ export async function readImage<T>(
   const kernels = createNodeKernels();
   const settings = { cache: 'writeback', share, chain: true, content: true } as const;
   try {
-    return await ImageOpener.use({ ...nodePlatform, kernels }, allowExternal, undefined, async (opener) => {
+    return await ImageOpener.use({ ...nodePlatform, kernels }, { allowExternal }, async (opener) => {
       const node = await opener.open({ name, format, imageOptions: false }, settings);
       return use(await opener.disk(node));
     });
