@@ -47,7 +47,9 @@ export class Plan {
   /** Everything before it has been handed out. */
   #position = 0;
   /** What is known ahead of #position: neighbours differ in status, ends ascend. */
-  readonly #ahead: Stretch[] = [];
+  #ahead: Stretch[] = [];
+  /** Index of the first of them that ends behind #position. */
+  #head = 0;
   /** Where the source's data extents begin: the last one before #position, and those ahead. */
   #starts: number[] = [];
   /** Index of the first of them that still counts. */
@@ -143,9 +145,15 @@ export class Plan {
 
   #advance(to: number): void {
     this.#position = to;
-    let done = 0;
-    while (done < this.#ahead.length && this.#ahead[done]!.end <= to) done++;
-    if (done > 0) this.#ahead.splice(0, done);
+    while (this.#head < this.#ahead.length && this.#ahead[this.#head]!.end <= to) this.#head++;
+  }
+
+  /** Once an answer of the source, not once a run: an answer may hold thousands of extents. */
+  #forgetPassed(): void {
+    this.#ahead = this.#ahead.slice(this.#head);
+    this.#head = 0;
+    this.#starts = this.#starts.slice(this.#firstStart);
+    this.#firstStart = 0;
   }
 }
 
