@@ -90,6 +90,8 @@ let sourceEnd: usize = 0;
 let out: usize = 0;
 let outStart: usize = 0;
 let outEnd: usize = 0;
+/** Whether to go on when the output is full, until the final block ends. */
+let toTheEnd: bool = false;
 
 /**
  * Decompresses the stream of at most `length` bytes at `source` into exactly `size` bytes at `target`; they must not
@@ -104,14 +106,12 @@ export function inflate(source: usize, length: usize, target: usize, size: usize
   out = target;
   outStart = target;
   outEnd = target + size;
-  if (!zlib) {
-    const error = inflateBlocks(false);
-    return error == OUTPUT_FULL ? OK : error;
-  }
-  if (!readHeader()) return BAD_HEADER;
-  const error = inflateBlocks(true);
-  if (error == OUTPUT_FULL) return TOO_LONG;
-  return error == OK ? verifyTrailer() : error;
+  toTheEnd = zlib;
+  if (zlib && !readHeader()) return BAD_HEADER;
+  const outcome = inflateBlocks();
+  if (!zlib) return outcome == OUTPUT_FULL ? OK : outcome;
+  if (outcome == OUTPUT_FULL) return TOO_LONG;
+  return outcome == OK ? verifyTrailer() : outcome;
 }
 
 /** RFC 1950, section 2.2: deflate, a window of at most 32 KiB, no dictionary, a multiple of 31. */
@@ -129,8 +129,7 @@ function verifyTrailer(): i32 {
   return bswap<u32>(load<u32>(next)) == adler32(outStart, outEnd - outStart, 1) ? OK : BAD_CHECKSUM;
 }
 
-/** All blocks; `toTheEnd`: go on behind a full output, until the final block ends. */
-function inflateBlocks(toTheEnd: bool): i32 {
+function inflateBlocks(): i32 {
   while (true) {
     if (out == outEnd && !toTheEnd) return OUTPUT_FULL;
     refill();
@@ -418,6 +417,7 @@ function decodeFast(litlenTable: usize, litlenMask: u32, distanceTable: usize, d
 /** Decodes symbol by symbol, with every check, up to the end of the block or of the output. */
 function decodeCarefully(litlenTable: usize, litlenMask: u32, distanceTable: usize, distanceMask: u32): i32 {
   while (true) {
+    if (out == outEnd && !toTheEnd) return OUTPUT_FULL;
     refill();
     const entry = takeEntry(litlenTable, litlenMask);
     if (count < 0) return TRUNCATED;

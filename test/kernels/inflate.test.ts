@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../support/random.js';
-import { makeKernel, mixture, same, samples, text } from './support.js';
+import { attemptInflate, makeKernel, mixture, same, samples, text } from './support.js';
 
 const kernel = makeKernel();
 
@@ -13,30 +13,8 @@ const strategies = {
   fixed: zlib.constants.Z_FIXED,
 };
 
-/** A buffer in the arena between guard bytes; tells whether these were touched. */
-function guarded(length: number) {
-  const { offset } = kernel.arena;
-  const all = new Uint8Array(kernel.memory.buffer, offset + 1024, length + 128).fill(0xa5);
-  return {
-    into: all.subarray(64, 64 + length),
-    intact: () =>
-      [all.subarray(0, 64), all.subarray(64 + length)].every((guard) => guard.every((byte) => byte === 0xa5)),
-  };
-}
-
-/** What inflate makes of a stream: the content, or null if it is refused. Never more than its place. */
-function attempt(packed: Uint8Array, length: number, framing: 'raw' | 'zlib'): Uint8Array | null {
-  const { into, intact } = guarded(length);
-  let content: Uint8Array | null = null;
-  try {
-    kernel.inflate(packed, into, framing);
-    content = into.slice();
-  } catch (error) {
-    expect(error).toMatchObject({ code: 'corrupt' });
-  }
-  expect(intact()).toBe(true);
-  return content;
-}
+const attempt = (packed: Uint8Array, length: number, framing: 'raw' | 'zlib') =>
+  attemptInflate(kernel, packed, length, framing);
 
 describe('inflate reads what zlib writes', () => {
   for (const [name, bytes] of samples(1)) {
