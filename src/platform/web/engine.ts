@@ -1,5 +1,5 @@
 /** A conversion in the browser, from Blobs to a file handle; runs in a dedicated worker. */
-import { CONVERT_DEFAULTS, convert } from '../../commands/convert.js';
+import { CONVERT_DEFAULTS, type ConvertRequest as Command, convert } from '../../commands/convert.js';
 import { optionText } from '../../commands/create-options.js';
 import { createWebKernels } from './kernels.js';
 import { commandName, TargetFile, webPlatform } from './platform.js';
