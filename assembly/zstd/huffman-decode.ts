@@ -173,6 +173,26 @@ function lookUp(bits: u64): u32 {
   return <u32>load<u16>(HUFFMAN_TABLE + (<usize>(bits >> CODE_SHIFT) << 1));
 }
 
+/** Decodes `CODES_A_LOAD` literals to `to` and returns the bits behind them. */
+@inline
+function decodeFive(bits: u64, to: usize): u64 {
+  const entry0 = lookUp(bits);
+  bits <<= entry0;
+  const entry1 = lookUp(bits);
+  bits <<= entry1;
+  const entry2 = lookUp(bits);
+  bits <<= entry2;
+  const entry3 = lookUp(bits);
+  bits <<= entry3;
+  const entry4 = lookUp(bits);
+  store<u8>(to, <u8>(entry0 >> 8));
+  store<u8>(to, <u8>(entry1 >> 8), 1);
+  store<u8>(to, <u8>(entry2 >> 8), 2);
+  store<u8>(to, <u8>(entry3 >> 8), 3);
+  store<u8>(to, <u8>(entry4 >> 8), 4);
+  return bits << entry4;
+}
+
 /**
  * Decodes the rest of one stream, to exactly `end`: `at` and `bits` as in the fast loop, `start` the stream's first byte.
  * False if the stream is not used up exactly.
@@ -242,20 +262,10 @@ export function decodeFourStreams(start: usize, size: i32, to: usize, length: us
       bits1 = reload(at1, bits1);
       bits2 = reload(at2, bits2);
       bits3 = reload(at3, bits3);
-      for (let code: usize = 0; code < CODES_A_LOAD; code++) {
-        const entry0 = lookUp(bits0);
-        const entry1 = lookUp(bits1);
-        const entry2 = lookUp(bits2);
-        const entry3 = lookUp(bits3);
-        bits0 <<= entry0;
-        bits1 <<= entry1;
-        bits2 <<= entry2;
-        bits3 <<= entry3;
-        store<u8>(to + done + code, <u8>(entry0 >> 8));
-        store<u8>(second + done + code, <u8>(entry1 >> 8));
-        store<u8>(third + done + code, <u8>(entry2 >> 8));
-        store<u8>(fourth + done + code, <u8>(entry3 >> 8));
-      }
+      bits0 = decodeFive(bits0, to + done);
+      bits1 = decodeFive(bits1, second + done);
+      bits2 = decodeFive(bits2, third + done);
+      bits3 = decodeFive(bits3, fourth + done);
     }
   }
   const end0 = finishStream(start0, at0, bits0, to + done, second);

@@ -83,7 +83,7 @@ export function findMatches(source: usize, end: usize, frameSize: u32, level: i3
     if (finder == CHAIN) word = LARGE_FRAME_CHAIN_WORD;
   }
   // More entries than twice the positions are of no use.
-  const fitting: u32 = 33 - clz<u32>(frameSize);
+  const fitting: u32 = 33 - clz<u32>(frameSize - 1);
   firstLog = min(min(firstLog, TABLE_LOG_LIMIT), fitting);
   if (finder == FAST) {
     findFast(source, end, firstLog, word, offset1, offset2);

@@ -15,7 +15,7 @@
  */
 import { wildCopy } from './copy';
 import { MINIMUM_MATCH } from './format';
-import { CHAIN, FIRST_TABLE, LITERALS, SEQUENCES, WORKSPACE_END } from './workspace';
+import { checkWorkspace, FIRST_TABLE, LITERALS, SEQUENCES, WORKSPACE_END } from './workspace';
 
 /** Positions start again when they would pass this. */
 const POSITION_LIMIT: u32 = 0x8000_0000;
@@ -47,6 +47,7 @@ export let literalsEnd: usize = LITERALS;
 export function openFrame(source: usize, length: u32): void {
   // 0 means an empty entry, so the first position is 1; before the first frame the tables may hold anything.
   if (nextPosition == 0 || length > POSITION_LIMIT - nextPosition) {
+    checkWorkspace();
     memory.fill(FIRST_TABLE, 0, WORKSPACE_END - FIRST_TABLE);
     nextPosition = 1;
   }

@@ -226,12 +226,11 @@ function execute(
   const literalLengths = literalLengthTable;
   const offsets = offsetTable;
   const matchLengths = matchLengthTable;
-  let bits = loadBits(stream, position);
-  let literalState = load<u64>(literalLengths + (<usize>topBits(bits, literalLengthLog) << 3));
-  bits <<= literalLengthLog;
-  let offsetState = load<u64>(offsets + (<usize>topBits(bits, offsetLog) << 3));
-  bits <<= offsetLog;
-  let matchState = load<u64>(matchLengths + (<usize>topBits(bits, matchLengthLog) << 3));
+  const first = loadBits(stream, position);
+  let literalState = load<u64>(literalLengths + (<usize>topBits(first, literalLengthLog) << 3));
+  const second = first << literalLengthLog;
+  let offsetState = load<u64>(offsets + (<usize>topBits(second, offsetLog) << 3));
+  let matchState = load<u64>(matchLengths + (<usize>topBits(second << offsetLog, matchLengthLog) << 3));
   position -= firstBits;
 
   let recent1 = repeat1;
@@ -239,32 +238,31 @@ function execute(
   let recent3 = repeat3;
   const wildEnd = min(blockEnd, limit - min(limit - to, WILD));
   for (;;) {
-    const offsetExtra = extraBits(offsetState);
-    const matchExtra = extraBits(matchState);
-    const literalExtra = extraBits(literalState);
-    const extra = offsetExtra + matchExtra + literalExtra;
-    const update = nextBits(literalState) + nextBits(matchState) + nextBits(offsetState);
+    // No field of the rows overflows into the next one when three rows are added.
+    const all = literalState + matchState + offsetState;
+    const extra = extraBits(all);
     const last = --sequences == 0;
-    const needed = <i32>extra + (last ? 0 : <i32>update);
+    const needed = <i32>extra + (last ? 0 : <i32>nextBits(all));
     if (position < needed) return 0;
+    const short = needed <= <i32>LOADED_BITS;
 
-    bits = loadBits(stream, position);
+    const bits = loadBits(stream, position);
+    const offsetExtra = extraBits(offsetState);
     const offsetValue = stateValue(offsetState) + <u32>topBits(bits, offsetExtra);
-    if (needed <= <i32>LOADED_BITS) bits <<= offsetExtra;
-    else bits = loadBits(stream, position - <i32>offsetExtra);
-    const matchLength = <usize>stateValue(matchState) + <usize>topBits(bits, matchExtra);
-    bits <<= matchExtra;
-    const literalLength = <usize>stateValue(literalState) + <usize>topBits(bits, literalExtra);
+    const lengthBits = short ? bits << offsetExtra : loadBits(stream, position - <i32>offsetExtra);
+    const matchExtra = extraBits(matchState);
+    const matchLength = <usize>stateValue(matchState) + <usize>topBits(lengthBits, matchExtra);
+    const literalLength = <usize>stateValue(literalState) + <usize>topBits(lengthBits << matchExtra, extraBits(literalState));
     if (!last) {
-      if (needed <= <i32>LOADED_BITS) bits <<= literalExtra;
-      else bits = loadBits(stream, position - <i32>extra);
+      const moveBits = short ? bits << extra : loadBits(stream, position - <i32>extra);
       const literalMove = nextBits(literalState);
-      literalState = load<u64>(literalLengths + (<usize>(nextBase(literalState) + topBits(bits, literalMove)) << 3));
-      bits <<= literalMove;
       const matchMove = nextBits(matchState);
-      matchState = load<u64>(matchLengths + (<usize>(nextBase(matchState) + topBits(bits, matchMove)) << 3));
-      bits <<= matchMove;
-      offsetState = load<u64>(offsets + (<usize>(nextBase(offsetState) + topBits(bits, nextBits(offsetState))) << 3));
+      const literalNext = nextBase(literalState) + topBits(moveBits, literalMove);
+      const matchNext = nextBase(matchState) + topBits(moveBits << literalMove, matchMove);
+      const offsetNext = nextBase(offsetState) + topBits(moveBits << (literalMove + matchMove), nextBits(offsetState));
+      literalState = load<u64>(literalLengths + (<usize>literalNext << 3));
+      matchState = load<u64>(matchLengths + (<usize>matchNext << 3));
+      offsetState = load<u64>(offsets + (<usize>offsetNext << 3));
     }
     position -= needed;
 

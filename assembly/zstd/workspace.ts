@@ -3,7 +3,7 @@
  * 64 bytes. The decoder's areas and the encoder's do not overlap, because both keep things from one call to the next:
  * the decoder its predefined tables, the encoder the positions in its match tables.
  */
-import { ZSTD_WORKSPACE } from '../memory';
+import { ZSTD_WORKSPACE, ZSTD_WORKSPACE_SIZE } from '../memory';
 import { BLOCK_MAXIMUM } from './format';
 
 const KIB: usize = 1024;
@@ -91,3 +91,8 @@ export const SECOND_TABLE: usize = FIRST_TABLE + (<usize>4 << TABLE_LOG_LIMIT);
 /** The chain takes the second table's place and more. */
 export const CHAIN: usize = SECOND_TABLE;
 export const WORKSPACE_END: usize = CHAIN + (<usize>4 << CHAIN_LOG_LIMIT);
+
+/** Stops the build if the areas do not fit. */
+export function checkWorkspace(): void {
+  if (WORKSPACE_END > ZSTD_WORKSPACE + ZSTD_WORKSPACE_SIZE) ERROR('the zstd workspace is too small');
+}
