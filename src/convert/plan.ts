@@ -114,12 +114,16 @@ export class Plan {
 
   /** The stretch that `at` lies in, with as much of its end as one question tells. */
   async #stretchAt(at: number): Promise<Stretch> {
-    for (const stretch of this.#ahead) if (stretch.end > at) return stretch;
+    for (let index = this.#head; index < this.#ahead.length; index++) {
+      const stretch = this.#ahead[index]!;
+      if (stretch.end > at) return stretch;
+    }
     await this.#ask(at);
     return this.#stretchAt(at);
   }
 
   async #ask(at: number): Promise<void> {
+    this.#forgetPassed();
     for (const extent of await this.source.extents(at, this.source.size - at)) this.#append(extent);
   }
 
