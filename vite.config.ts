@@ -106,6 +106,7 @@ const targets: Record<string, () => UserConfig> = {
   node: () => nodeBundle('src/platform/node/index.ts', 'node.mjs', 'es'),
   'web-library': webLibrary,
   web: webApp,
+  fuzz: () => nodeBundle('test/fuzz/child.ts', 'fuzz.mjs', 'es', 'build'),
 };
 
 export default defineConfig(({ mode }) => {

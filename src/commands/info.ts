@@ -4,7 +4,7 @@ import { ImageError } from '../errors.js';
 import { SECTOR } from '../image/concat.js';
 import type { Json, SnapshotInfo } from '../image/image.js';
 import { formatName, type GraphNode, nodeName, storageOf } from './graph.js';
-import { fullBackingName, type ImageName, ImageOpener, type Trust } from './open.js';
+import { endlessChain, fullBackingName, type ImageName, ImageOpener, type Trust } from './open.js';
 import type { Platform } from './platform.js';
 
 export interface InfoRequest extends ImageName, Trust {
@@ -46,9 +46,12 @@ async function walkChain(opener: ImageOpener, request: InfoRequest): Promise<Nod
   let next: ImageName | null = request;
   while (next !== null) {
     const { name } = next;
-    if (seen.has(name)) throw new ImageError('corrupt', `Backing file '${name}' creates an infinite loop.`);
+    if (seen.has(name)) throw endlessChain(name);
     seen.add(name);
     const node: GraphNode = await (infos.length === 0 ? opener.open(next, settings) : opener.follow(next, settings));
+    const identity = await opener.identityOf(node);
+    if (seen.has(identity)) throw endlessChain(name);
+    seen.add(identity);
     const info = describeNode(node);
     infos.push(info);
     next = request.backingChain && info.backing !== null ? backingOf(info.backing) : null;

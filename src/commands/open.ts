@@ -22,7 +22,7 @@ import {
   textValues,
 } from './blockdev.js';
 import { protocolPrefix, resolveReference } from './file-names.js';
-import { type GraphNode, type ImageNode, nodeName, type StorageNode, storageOf } from './graph.js';
+import { formatName, type GraphNode, type ImageNode, nodeName, type StorageNode, storageOf } from './graph.js';
 import { nullProtocol } from './null-protocol.js';
 import type { Access, CacheMode, OpenStorage, Platform, Protocol } from './platform.js';
 import { ReferencePolicy } from './policy.js';
@@ -70,7 +70,7 @@ interface Frame {
   settings: OpenSettings;
   /** The user named it, not an image. */
   byUser: boolean;
-  /** Files further up the chain, by name and options. */
+  /** Images further up the chain, by name and by identity. */
   above: readonly string[];
   /** How to open it for writing; null: for reading. */
   edit: EditSettings | null;
@@ -135,7 +135,11 @@ export class ImageOpener {
   }
 
   /** Opens what the user named to be checked, and with `repairs` to be repaired. */
-  check(what: ImageName, { cache, share }: Pick<OpenSettings, 'cache' | 'share'>, repairs: boolean): Promise<GraphNode> {
+  check(
+    what: ImageName,
+    { cache, share }: Pick<OpenSettings, 'cache' | 'share'>,
+    repairs: boolean,
+  ): Promise<GraphNode> {
     const settings = { cache, share, chain: true, content: false, check: true };
     const edit = repairs ? { cache, compress: false, keepAllocated: false } : null;
     return this.#openNamed(what, { settings, byUser: true, above: [], edit });
@@ -180,6 +184,13 @@ export class ImageOpener {
     const upper = layer ?? (await this.layer(node));
     if (node.kind === 'storage' || node.backing === null) return upper;
     return new OverlayImage(upper, await this.disk(node.backing));
+  }
+
+  /** The same for each name that one image has (`x`, `./x`, a link to it): its format and the real path. */
+  async identityOf(node: GraphNode): Promise<string> {
+    const name = nodeName(node);
+    const path = name.startsWith('json:') ? null : this.protocolOf(name).localPath(name);
+    return `${formatName(node)} ${path === null ? name : await this.platform.realPath(path)}`;
   }
 
   /** What a driver may ask for while it opens or creates an image of the user's. */
@@ -353,9 +364,10 @@ export class ImageOpener {
     const named = child.has('file.filename') || backing === null ? null : fullBackingName(node);
     if (named === null && !node.driver.backing) throw new ImageError('invalid', "Driver doesn't support backing files");
     if (backing?.format) child.setDefault('driver', backing.format);
-    const above = [...frame.above, nodeName(node)];
-    if (named !== null && above.includes(named))
-      throw new ImageError('corrupt', `Backing file '${named}' creates an infinite loop.`, { file: named });
+    const identity = await this.identityOf(node);
+    if (frame.above.includes(identity)) throw endlessChain(nodeName(node));
+    const above = [...frame.above, nodeName(node), identity];
+    if (named !== null && above.includes(named)) throw endlessChain(named);
     try {
       return await this.#openTree(named, child, {
         ...frame,
@@ -367,6 +379,11 @@ export class ImageOpener {
       throw error instanceof ImageError ? error.prefixed('Could not open backing file: ') : error;
     }
   }
+}
+
+/** An image that is its own backing file, by whatever name. */
+export function endlessChain(name: string): ImageError {
+  return new ImageError('corrupt', `Backing file '${name}' creates an infinite loop.`, { file: name });
 }
 
 /** The backing file's name as it is to be opened. Throws `invalid` where a relative name means nothing. */

@@ -1,0 +1,49 @@
+/** What the fuzzer has found, built field by field. */
+import { describe, expect, it } from 'vitest';
+import { convert } from '../../src/commands/convert.js';
+import { imageInfo } from '../../src/commands/info.js';
+import { sample } from '../formats/qcow2/sample.js';
+import { PlainKernels } from '../support/plain-kernels.js';
+import { rejection } from '../support/rejection.js';
+import { PagedFile } from './paged-store.js';
+import { convertRequest } from './requests.js';
+import { IMAGES, TARGETS, World } from './world.js';
+
+const NAME = `${IMAGES}x.qcow2`;
+const TARGET = `${TARGETS}new`;
+
+function worldWith(bytes: Uint8Array): World {
+  const world = new World(new PlainKernels(), false);
+  world.files.set(NAME, PagedFile.of(bytes));
+  return world;
+}
+
+const info = (world: World) =>
+  imageInfo(world, {
+    name: NAME,
+    format: null,
+    imageOptions: false,
+    share: false,
+    backingChain: true,
+    allowExternal: false,
+  });
+
+describe('an image that is its own backing file', () => {
+  const json = `json:{"driver":"qcow2","file":{"driver":"file","filename":"${IMAGES}./x.qcow2"}}`;
+
+  it.each(['x.qcow2', './x.qcow2', 'sub/../x.qcow2', `file:${IMAGES}x.qcow2`, `${IMAGES}x.qcow2`, json])(
+    'is refused by any name: %s',
+    async (backingFile) => {
+      const { bytes } = sample((header) => {
+        header.backingFile = backingFile;
+        header.extensions.backingFormat = 'qcow2';
+      });
+      const world = worldWith(bytes);
+      expect((await rejection(() => info(world))).message).toContain('creates an infinite loop.');
+      const error = await rejection(() => convert(world, convertRequest(NAME, TARGET, 'raw')));
+      expect(error).toMatchObject({ code: 'corrupt' });
+      expect(error.message).toContain('creates an infinite loop.');
+      expect(world.files.has(TARGET)).toBe(false);
+    },
+  );
+});
