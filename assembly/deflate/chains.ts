@@ -106,6 +106,19 @@ export function skipPositions(at: usize, end: usize, position: u32, count: u32, 
   }
 }
 
+/** Of every so many positions that are passed without a search, one is entered: enough to find what is repeated later. */
+const SOME: usize = 8;
+
+/** Enters some of the positions from `at` to `end`. */
+export function enterSome(at: usize, end: usize, position: u32, mask: u32): void {
+  for (; at < end; at += SOME) {
+    const word = load<u32>(at);
+    store<u16>(head3(word), position);
+    store<u16>(LINKS + (<usize>(position & mask) << 1), replaceHead(head4(word), position));
+    position += <u32>SOME;
+  }
+}
+
 /** How many bytes at `a` and `b` agree; the first `from` do. At most `limit`. */
 @inline
 export function matchLength(a: usize, b: usize, from: u32, limit: u32): u32 {

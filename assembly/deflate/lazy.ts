@@ -11,6 +11,7 @@
 import { clearCounts, countDistance, countLitlen, writeBlock } from './block';
 import {
   ENTER_BYTES,
+  enterSome,
   findMatch,
   firstPosition,
   head3,
@@ -88,6 +89,7 @@ function parse(source: usize, length: usize, window: u32, depth: u32, nice: u32,
         if (shouldSplit(at - blockStart, end - at)) break;
         const passed = passRandom(at, searchEnd);
         if (passed > 0) {
+          enterSome(at, at + passed, <u32>at + bias, mask);
           at += passed;
           word = load<u32>(at);
           near3 = head3(word);

@@ -8,7 +8,7 @@ const PAGE = 65536;
 
 /** An instance of build/kernels.wasm with an arena of at least `arenaBytes`. */
 export function makeKernel(arenaBytes = 4 << 20): WasmKernel {
-  const module = new WebAssembly.Module(readFileSync(process.env.KERNELS ?? 'build/kernels.wasm'));
+  const module = new WebAssembly.Module(readFileSync('build/kernels.wasm'));
   const initial = Math.ceil((WasmKernel.OWN_BYTES + arenaBytes) / PAGE) + 1;
   return new WasmKernel(module, new WebAssembly.Memory({ initial }));
 }
