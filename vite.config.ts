@@ -45,7 +45,7 @@ function program(): UserConfig {
   const marks: Plugin = {
     name: 'program',
     renderChunk: (code) => `#!/usr/bin/env node\n${code}`,
-    writeBundle: () => writeFileSync('dist/package.json', '{ "type": "commonjs" }\n'),
+    writeBundle: ({ dir = 'dist' }) => writeFileSync(`${dir}/package.json`, '{ "type": "commonjs" }\n'),
   };
   return { ...bundle, plugins: [...(bundle.plugins ?? []), marks] };
 }
