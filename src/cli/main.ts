@@ -42,7 +42,7 @@ async function runVerb(verb: Verb, args: readonly string[], platform: Platform):
     return await verb.run(args, platform);
   } catch (error) {
     if (error instanceof HelpWanted) {
-      print(helpText(verb.name, verb.summary, verb.operands, verb.options));
+      print(helpText(verb.name, verb.summary, verb.operands, verb.options) + (verb.notes?.() ?? ''));
       return 0;
     }
     reportFailure(error, verb.name);

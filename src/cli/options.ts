@@ -67,15 +67,13 @@ export function helpText(verb: string, summary: string, operands: string, table:
   return `Usage: ${COMMAND} ${verb} [options] ${operands}\n${summary}\n\nOptions:\n${lines.join('')}`;
 }
 
-/** A size from the command line. Throws `invalid`, naming `what`. */
+/** A size from the command line, rounded if it is above 2^53. Throws `invalid`, naming `what`. */
 export function sizeArgument(what: string, text: string): number {
   const size = parseSize(text);
   if (size === 'malformed') throw new ImageError('invalid', `Invalid ${what} specified: '${text}'`);
   const limit = (1n << 63n) - 1n;
   if (size === 'out of range' || size > limit)
     throw new ImageError('invalid', `Invalid ${what} specified. Must be between 0 and ${limit}.`);
-  if (size > Number.MAX_SAFE_INTEGER)
-    throw new ImageError('unsupported', `${what} of more than ${Number.MAX_SAFE_INTEGER} bytes is not supported`);
   return Number(size);
 }
 

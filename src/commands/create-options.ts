@@ -56,6 +56,11 @@ export function describeOptions(table: OptionTable): string[] {
   return table.map(({ name, type, help }) => `${`  ${name}=<${TYPE_NAMES[type]}>`.padEnd(24)} - ${help}`).sort();
 }
 
+/** What `qemu-img` lists for a format: with the storage's options only if the storage is known, without our own. */
+export function helpTable(table: OptionTable, knowsStorage: boolean): OptionTable {
+  return table.filter(({ own, storage }) => own !== true && (knowsStorage || storage !== true));
+}
+
 /** Values as `-o` takes them: the reverse of `parseCreateOptions`; null: none. */
 export function optionText(options: OptionValues): string | null {
   const texts = Object.entries(options)
@@ -76,5 +81,5 @@ export function printOptions(values: OptionValues, table: OptionTable): string {
 
 function printValue(value: string | number | boolean): string {
   if (typeof value === 'boolean') return value ? 'on' : 'off';
-  return typeof value === 'string' ? value.replaceAll(',', ',,') : String(value);
+  return typeof value === 'string' ? value.replaceAll(',', ',,') : String(BigInt(value));
 }

@@ -44,6 +44,7 @@ async function create(
   values.size ??= backingSize ?? undefined;
   if (values.size === undefined) throw new ImageError('invalid', 'Image creation needs a size parameter');
   onFormatting(`Formatting '${fileName}', fmt=${format} ${printOptions(values, creation.table)}`);
+  if (Number(values.size) > Number.MAX_SAFE_INTEGER) throw tooLarge(creation);
   const { writer } = await startImage(opener, creation, {
     fileName,
     size: Number(values.size),
@@ -52,8 +53,15 @@ async function create(
     compress: false,
     cache: 'writeback',
     keepAllocated: false,
+  }).catch((error) => {
+    throw error instanceof ImageError && error.message.endsWith('File too large') ? tooLarge(creation) : error;
   });
   await writer.finish();
+}
+
+function tooLarge({ driver, table }: Creation): ImageError {
+  const hint = table.some(({ name }) => name === 'cluster_size') ? ' (try using a larger cluster size)' : '';
+  return new ImageError('invalid', `The image size is too large for file format '${driver.name}'${hint}`);
 }
 
 function gatherValues(request: CreateRequest, creation: Creation): OptionChoice {

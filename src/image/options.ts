@@ -17,6 +17,8 @@ export interface OptionRow {
   values?: readonly string[];
   /** diskloom has it, `qemu-img` has not. */
   own?: boolean;
+  /** It is about the storage, not the format: `-o help` tells of it only if it knows what the target is. */
+  storage?: boolean;
 }
 
 export type OptionTable = readonly OptionRow[];

@@ -9,7 +9,7 @@ import {
 import type { Platform } from '../../commands/platform.js';
 import type { SnapshotChoice } from '../../commands/snapshots.js';
 import { ImageError } from '../../errors.js';
-import { createOptionsHelp } from '../create-help.js';
+import { createOptionsHelp, ownOptionsHelp } from '../create-help.js';
 import {
   type HelpRequest,
   helpOption,
@@ -209,5 +209,6 @@ export const convert: Verb = {
   summary: 'Copies images, one or several end to end, into another one of any format.',
   operands: 'SOURCE [SOURCE...] TARGET',
   options,
+  notes: ownOptionsHelp,
   run,
 };

@@ -3,7 +3,7 @@
 import { asksForHelp } from '../../commands/blockdev.js';
 import { type CreateRequest, createImage } from '../../commands/create.js';
 import type { Platform } from '../../commands/platform.js';
-import { createOptionsHelp } from '../create-help.js';
+import { createOptionsHelp, ownOptionsHelp } from '../create-help.js';
 import { UsageError } from '../getopt.js';
 import { type HelpRequest, helpOption, type Option, option, parseInto, sizeArgument } from '../options.js';
 import { print, printWarning } from '../program.js';
@@ -66,5 +66,6 @@ export const create: Verb = {
   summary: 'Makes a new, empty image. SIZE may have a suffix: k, M, G, T, P or E (powers of 1024).',
   operands: 'FILENAME [SIZE]',
   options,
+  notes: ownOptionsHelp,
   run,
 };

@@ -8,6 +8,8 @@ export interface Verb {
   /** What follows the options, for the help. */
   readonly operands: string;
   readonly options: readonly DescribedOption[];
+  /** What the help says after the options. */
+  notes?(): string;
   /** Does the work and returns the exit code. Throws what is to be reported, for exit code 1. */
   run(args: readonly string[], platform: Platform): Promise<number>;
 }

@@ -111,8 +111,11 @@ export function readFeatureNames(area: Uint8Array): FeatureName[] {
   return names;
 }
 
-function* featureNamesIn(table: Uint8Array): Generator<FeatureName> {
-  for (let at = 0; at + FEATURE_NAME.size <= table.length; at += FEATURE_NAME.size) {
+/** The last name may be cut short where the table ends. */
+function* featureNamesIn(data: Uint8Array): Generator<FeatureName> {
+  const table = new Uint8Array(roundUp(data.length, FEATURE_NAME.size));
+  table.set(data);
+  for (let at = 0; at < table.length; at += FEATURE_NAME.size) {
     const { type, bit, name } = FEATURE_NAME.read(table, at);
     if (name[0] === 0) return;
     yield { type, bit, name: cString(name) };

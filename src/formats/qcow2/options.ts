@@ -61,8 +61,8 @@ export const createOptions: OptionTable = [
     help: 'Width of a reference count entry in bits',
     default: DEFAULT_REFCOUNT_BITS,
   },
-  { name: 'nocow', type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)' },
-  { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable' },
+  { name: 'nocow', type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)', storage: true },
+  { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable', storage: true },
   {
     name: 'compression_level',
     type: 'number',

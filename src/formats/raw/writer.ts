@@ -11,9 +11,14 @@ import { diskRegion, RawImage, type Region, SECTOR } from './image.js';
 
 export const rawCreateOptions: OptionTable = [
   { name: 'size', type: 'size', help: 'Virtual disk size' },
-  { name: 'nocow', type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)' },
-  { name: 'preallocation', type: 'string', help: 'Preallocation mode (allowed values: off, falloc, full)' },
-  { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable' },
+  { name: 'nocow', type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)', storage: true },
+  {
+    name: 'preallocation',
+    type: 'string',
+    help: 'Preallocation mode (allowed values: off, falloc, full)',
+    storage: true,
+  },
+  { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable', storage: true },
 ];
 
 /** A page: what shares one is written by one write. */
