@@ -26,11 +26,15 @@ function percent(done: number, total: number): number {
   return total === 0 ? 100 : Math.min(100, (100 * done) / total);
 }
 
-/** `    (12.34/100%)` and a carriage return, whenever it has moved by more than a point. */
+/** `    (12.34/100%)` and a carriage return, whenever it has moved by more than a step. */
 export class PipeProgress implements Progress {
   #shown = 0;
 
-  constructor(private readonly output: Output) {}
+  /** @param step points of a hundred */
+  constructor(
+    private readonly output: Output,
+    private readonly step = 1,
+  ) {}
 
   start(): void {
     this.#show(0);
@@ -38,7 +42,7 @@ export class PipeProgress implements Progress {
 
   update(done: number, total: number): void {
     const now = percent(done, total);
-    if (now > this.#shown + 1 || (now === 100 && this.#shown < 100)) this.#show(now);
+    if (now > this.#shown + this.step || (now === 100 && this.#shown < 100)) this.#show(now);
   }
 
   end(success: boolean): void {

@@ -1,5 +1,7 @@
 /** The verbs, in the order of the help. */
 import { ImageError } from '../../errors.js';
+import { check } from './check.js';
+import { compare } from './compare.js';
 import { convert } from './convert.js';
 import { create } from './create.js';
 import { info } from './info.js';
@@ -7,19 +9,7 @@ import { map } from './map.js';
 import type { Verb } from './verb.js';
 
 /** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = [
-  'amend',
-  'bench',
-  'bitmap',
-  'check',
-  'commit',
-  'compare',
-  'dd',
-  'measure',
-  'rebase',
-  'resize',
-  'snapshot',
-];
+const MISSING = ['amend', 'bench', 'bitmap', 'commit', 'dd', 'measure', 'rebase', 'resize', 'snapshot'];
 
 function missing(name: string): Verb {
   return {
@@ -32,6 +22,6 @@ function missing(name: string): Verb {
 }
 
 /** The verbs that do something. */
-export const availableVerbs: readonly Verb[] = [convert, create, info, map];
+export const availableVerbs: readonly Verb[] = [check, compare, convert, create, info, map];
 
 export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];

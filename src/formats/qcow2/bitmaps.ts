@@ -117,7 +117,7 @@ async function readTable(source: ByteSource, bitmap: Bitmap, clusterSize: number
 }
 
 /** Bits 1 to 8 and 56 to 63 are reserved; so is bit 0 beside an offset. */
-function isSoundEntry(high: number, low: number, clusterSize: number): boolean {
+export function isSoundEntry(high: number, low: number, clusterSize: number): boolean {
   if ((high & 0xff000000) !== 0 || (low & 0x1fe) !== 0) return false;
   const offset = hostOffsetOf(high, low);
   return offset === 0 || ((low & 1) === 0 && offset % clusterSize === 0);

@@ -2,6 +2,7 @@
 import { viewOf } from '../../bytes.js';
 import type { ImageDriver, ProbeInput } from '../../image/driver.js';
 import type { OptionTable } from '../../image/options.js';
+import { openForCheck } from './check/check.js';
 import { createQcow2 } from './create.js';
 import { editQcow2 } from './edit.js';
 import { HEADER_V2, MAGIC } from './layout.js';
@@ -23,6 +24,7 @@ export const qcow2: ImageDriver = {
   probe,
   open: openQcow2,
   create: createQcow2,
+  check: openForCheck,
   edit: editQcow2,
 };
 

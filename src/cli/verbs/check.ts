@@ -1,0 +1,113 @@
+/** `check` on the command line. */
+import { type CheckImageEvents, type CheckResult, checkImage } from '../../commands/check.js';
+import type { Platform } from '../../commands/platform.js';
+import type { Repair } from '../../image/check.js';
+import { checkJson, checkText, repairText } from '../check-text.js';
+import { UsageError } from '../getopt.js';
+import { helpOption, type Option, type OutputFormat, option, parseInto } from '../options.js';
+import { print, printError, printWarning } from '../program.js';
+import { outputOption, type ReadingRequest, readingOptions } from './common.js';
+import type { Verb } from './verb.js';
+
+interface CheckArguments extends ReadingRequest {
+  output: OutputFormat;
+  cache: string;
+  repair: Repair;
+  quiet: boolean;
+}
+
+/** Exit codes besides 0 and 1. */
+const EXIT = { corrupt: 2, leaks: 3, unsupported: 63 };
+
+const options: readonly Option<CheckArguments>[] = [
+  helpOption(),
+  ...readingOptions<CheckArguments>(),
+  option('r', 'repair', 'leaks|all', 'repair leaked clusters, or all that can be repaired', (request, value) => {
+    if (value !== 'leaks' && value !== 'all')
+      throw new UsageError(`--repair (-r) expects 'leaks' or 'all' not '${value}'`);
+    request.repair = value;
+  }),
+  option('T', 'cache source-cache', 'CACHE', 'cache mode of the image (default writeback)', (request, value) => {
+    request.cache = value;
+  }),
+  option('q', 'quiet', null, 'print nothing but errors', (request) => {
+    request.quiet = true;
+  }),
+  outputOption(),
+];
+
+/** Findings are gathered up to so many characters before they are printed. */
+const BATCH = 64 * 1024;
+
+/** Findings on standard error and all else on standard output, in the order in which they came. */
+class Reporter implements CheckImageEvents {
+  #findings = '';
+
+  constructor(private readonly request: CheckArguments) {}
+
+  onFinding(line: string): void {
+    this.#findings += `${line}\n`;
+    if (this.#findings.length >= BATCH) this.flush();
+  }
+
+  onTrouble(message: string): void {
+    this.flush();
+    printError(message);
+  }
+
+  onRepaired(report: CheckResult['report']): void {
+    this.flush();
+    if (this.request.output === 'human' && !this.request.quiet) print(repairText(report));
+  }
+
+  flush(): void {
+    process.stderr.write(this.#findings);
+    this.#findings = '';
+  }
+}
+
+async function run(args: readonly string[], platform: Platform): Promise<number> {
+  const request: CheckArguments = {
+    help: false,
+    format: null,
+    imageOptions: false,
+    share: false,
+    allowExternal: false,
+    output: 'human',
+    cache: 'writeback',
+    repair: 'none',
+    quiet: false,
+  };
+  const [name, ...more] = parseInto(request, options, args);
+  if (name === undefined || more.length > 0) throw new UsageError('Expecting one image file name');
+  const reporter = new Reporter(request);
+  let result: CheckResult | null;
+  try {
+    result = await checkImage(platform, { ...request, name, onWarning: printWarning }, reporter);
+  } finally {
+    reporter.flush();
+  }
+  if (result === null) {
+    printError('This image format does not support checks');
+    return EXIT.unsupported;
+  }
+  if (!request.quiet) print(request.output === 'json' ? checkJson(result, name) : checkText(result));
+  return exitCode(result.report);
+}
+
+function exitCode({ checkErrors, corruptions, leaks }: CheckResult['report']): number {
+  if (checkErrors > 0) {
+    printError('Check failed');
+    return 1;
+  }
+  if (corruptions > 0) return EXIT.corrupt;
+  return leaks > 0 ? EXIT.leaks : 0;
+}
+
+export const check: Verb = {
+  name: 'check',
+  summary: 'Looks for damage in an image and, if asked to, repairs it.',
+  operands: 'FILENAME',
+  options,
+  run,
+};

@@ -1,0 +1,131 @@
+/** `compare` on the command line. */
+import { type Comparison, compareImages } from '../../commands/compare.js';
+import type { Platform } from '../../commands/platform.js';
+import { UsageError } from '../getopt.js';
+import { type HelpRequest, helpOption, type Option, option, parseInto } from '../options.js';
+import { print, printError, printWarning } from '../program.js';
+import { BarProgress, PipeProgress, type Progress } from '../progress.js';
+import { externalOption, objectOption } from './common.js';
+import type { Verb } from './verb.js';
+
+interface CompareArguments extends HelpRequest {
+  firstFormat: string | null;
+  secondFormat: string | null;
+  imageOptions: boolean;
+  cache: string;
+  share: boolean;
+  allowExternal: boolean;
+  strict: boolean;
+  progress: boolean;
+  quiet: boolean;
+}
+
+/** Exit code 1 says that the images differ; these say that nobody knows. */
+const EXIT = { open: 2, status: 3, read: 4 };
+
+const options: readonly Option<CompareArguments>[] = [
+  helpOption(),
+  option('f', 'a-format', 'FMT', 'format of FILENAME1; probed unless given', (request, value) => {
+    request.firstFormat = value;
+  }),
+  option('F', 'b-format', 'FMT', 'format of FILENAME2; probed unless given', (request, value) => {
+    request.secondFormat = value;
+  }),
+  option('', 'image-opts', null, 'FILENAME1 and FILENAME2 are lists of key=value options', (request) => {
+    request.imageOptions = true;
+  }),
+  option('T', 'cache source-cache', 'CACHE', 'cache mode of both images (default writeback)', (request, value) => {
+    request.cache = value;
+  }),
+  option('U', 'force-share', null, 'open the images even if another program is writing to them', (request) => {
+    request.share = true;
+  }),
+  option('s', 'strict', null, 'sizes and allocation have to be the same too', (request) => {
+    request.strict = true;
+  }),
+  option('p', 'progress', null, 'show progress', (request) => {
+    request.progress = true;
+  }),
+  option('q', 'quiet', null, 'print nothing but errors', (request) => {
+    request.quiet = true;
+  }),
+  objectOption(),
+  externalOption(),
+];
+
+function defaults(): CompareArguments {
+  return {
+    help: false,
+    firstFormat: null,
+    secondFormat: null,
+    imageOptions: false,
+    cache: 'writeback',
+    share: false,
+    allowExternal: false,
+    strict: false,
+    progress: false,
+    quiet: false,
+  };
+}
+
+async function run(args: readonly string[], platform: Platform): Promise<number> {
+  const request = defaults();
+  const [first, second, ...more] = parseInto(request, options, args);
+  if (first === undefined || second === undefined || more.length > 0)
+    throw new UsageError('Expecting two image file names');
+  const { imageOptions } = request;
+  const progress = request.progress && !request.quiet ? visibleProgress() : null;
+  const say = (line: string) => {
+    if (!request.quiet) print(`${line}\n`);
+  };
+  try {
+    const comparison = await compareImages(
+      platform,
+      {
+        ...request,
+        first: { name: first, imageOptions, format: request.firstFormat },
+        second: { name: second, imageOptions, format: request.secondFormat },
+        onWarning: printWarning,
+      },
+      {
+        onStart: () => progress?.start(),
+        onProgress: (done, total) => progress?.update(done, total),
+        onSizeMismatch: () => say('Warning: Image size mismatch!'),
+      },
+    );
+    return conclude(comparison, say);
+  } finally {
+    progress?.end(false);
+  }
+}
+
+/** Says what came out, and returns the exit code. */
+function conclude(comparison: Comparison, say: (line: string) => void): number {
+  if (comparison.kind === 'failed') {
+    printError(comparison.error.message);
+    return EXIT[comparison.stage];
+  }
+  if (comparison.kind === 'identical') {
+    say('Images are identical.');
+    return 0;
+  }
+  if (comparison.what === 'size') say('Strict mode: Image size mismatch!');
+  else if (comparison.what === 'status') say(`Strict mode: Offset ${comparison.offset} block status mismatch!`);
+  else say(`Content mismatch at offset ${comparison.offset}!`);
+  return 1;
+}
+
+/** Points of a hundred between two outputs of `qemu-img compare -p`. */
+const STEP = 2;
+
+function visibleProgress(): Progress {
+  return process.stdout.isTTY ? new BarProgress(process.stdout) : new PipeProgress(process.stdout, STEP);
+}
+
+export const compare: Verb = {
+  name: 'compare',
+  summary: 'Tells whether two disks hold the same bytes. Exit code: 0 the same, 1 different, 2 to 4 unknown.',
+  operands: 'FILENAME1 FILENAME2',
+  options,
+  run,
+};

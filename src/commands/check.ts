@@ -1,0 +1,67 @@
+/** `check`: looks for damage in an image, and repairs it. */
+import { ImageError } from '../errors.js';
+import type { CheckableImage, CheckEvents, CheckReport, Repair } from '../image/check.js';
+import type { Image } from '../image/image.js';
+import { cacheMode } from './cache-modes.js';
+import { formatName } from './graph.js';
+import { type ImageName, ImageOpener, type Trust } from './open.js';
+import type { Platform } from './platform.js';
+
+export interface CheckImageRequest extends ImageName, Trust {
+  /** Cache mode of the image, as the user spells it. */
+  cache: string;
+  share: boolean;
+  repair: Repair;
+}
+
+export interface CheckImageEvents extends CheckEvents {
+  /** Something was repaired; the image is going to be checked again. */
+  onRepaired(report: CheckReport): void;
+}
+
+export interface CheckResult {
+  format: string;
+  /** The state of the image as it is left; `…Fixed` tell of the repairs. */
+  report: CheckReport;
+}
+
+/** Returns null if there is no check for the format. Throws what opening throws, or `Check failed: …`. */
+export function checkImage(
+  platform: Platform,
+  request: CheckImageRequest,
+  events: CheckImageEvents,
+): Promise<CheckResult | null> {
+  const cache = cacheMode('source cache option', request.cache);
+  return ImageOpener.use(platform, request, async (opener) => {
+    if (request.repair !== 'none' && request.share) {
+      const why = 'force-share=on can only be used with read-only images';
+      throw new ImageError('invalid', `Could not open '${request.name}': ${why}`);
+    }
+    const node = await opener.check(request, { cache, share: request.share }, request.repair !== 'none');
+    const image = node.kind === 'image' ? node.image : null;
+    if (image === null || !isCheckable(image)) return null;
+    const report = await checkAndRepair(image, request.repair, cache !== 'unsafe', events).catch((error) => {
+      throw error instanceof ImageError ? error.prefixed('Check failed: ') : error;
+    });
+    return { format: formatName(node), report };
+  });
+}
+
+/** Checks again after repairs, so that the report tells what is left. */
+async function checkAndRepair(
+  image: CheckableImage,
+  repair: Repair,
+  flush: boolean,
+  events: CheckImageEvents,
+): Promise<CheckReport> {
+  const report = await image.check({ repair, flush, events });
+  const { corruptionsFixed, leaksFixed } = report;
+  if (corruptionsFixed === 0 && leaksFixed === 0) return report;
+  events.onRepaired(report);
+  const left = await image.check({ repair: 'none', flush, events });
+  return { ...left, corruptionsFixed, leaksFixed };
+}
+
+function isCheckable(image: Image): image is CheckableImage {
+  return 'check' in image;
+}

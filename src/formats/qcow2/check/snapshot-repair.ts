@@ -1,0 +1,122 @@
+/**
+ * Writing the snapshot table again, with entries as they should be.
+ *
+ * The new table goes to free clusters, so the refcounts have to be right by then. The header changes to it in one
+ * write; then the old one is freed.
+ */
+import { roundUp } from '../../../bytes.js';
+import { ImageError } from '../../../errors.js';
+import type { CheckTally } from '../../../image/check.js';
+import { HostSpace } from '../host-space.js';
+import { HEADER_V2, LIMITS, SNAPSHOT, SNAPSHOT_EXTRA } from '../layout.js';
+import { Refcounts } from '../refcounts.js';
+import { perform } from '../steps.js';
+import { TableCache } from '../tables.js';
+import { type CheckedFile, ioError } from './checked-file.js';
+import { allowsWrite } from './overlap.js';
+import { completeExtra, type SnapshotEntry } from './snapshot-table.js';
+
+/** Bytes of refcount blocks in memory. */
+const MEMORY = 4 * 1024 * 1024;
+
+/** Repairs what `readSnapshotTable` has counted as corruptions in `tally`. */
+export async function repairSnapshotTable(file: CheckedFile, tally: CheckTally): Promise<void> {
+  if (tally.corruptions === 0) return;
+  try {
+    await new SnapshotTableWriter(file).write();
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    tally.checkErrors++;
+    file.say(`ERROR failed to update snapshot table: ${error.message}`);
+    throw error;
+  }
+  tally.corruptionsFixed += tally.corruptions;
+  tally.corruptions = 0;
+}
+
+class SnapshotTableWriter {
+  readonly #blocks: TableCache;
+  readonly #refcounts: Refcounts;
+
+  constructor(private readonly file: CheckedFile) {
+    const { store, header, clusterSize } = file;
+    const space = new HostSpace(store.size, store.size);
+    this.#blocks = new TableCache(store, store, clusterSize, MEMORY);
+    this.#refcounts = new Refcounts(store, header, this.#blocks, space, file.refcounts.offsets());
+  }
+
+  async write(): Promise<void> {
+    const { file } = this;
+    const old = file.snapshotTable;
+    const table = this.#serialize();
+    const clusters = Math.ceil(table.length / file.clusterSize);
+    const offset = await perform(this.#refcounts.allocate(clusters));
+    await this.#flushRefcounts();
+    if (!(await allowsWrite(file, null, offset, table.length))) throw ioError();
+    await file.store.write(offset, table);
+    await file.flush();
+    await this.#pointTo({ snapshotCount: file.snapshots.length, snapshotsOffset: BigInt(offset) });
+    file.snapshotTable = { offset, length: table.length };
+    await perform(this.#refcounts.free(old.offset, old.length));
+    await this.#flushRefcounts();
+  }
+
+  async #flushRefcounts(): Promise<void> {
+    const { file } = this;
+    const { refcountTableOffset } = file.header;
+    await this.#blocks.flush();
+    await perform(this.#refcounts.writeTable());
+    await file.flush();
+    await file.reloadRefcounts();
+    await this.#pointTo({
+      refcountTableOffset: BigInt(refcountTableOffset),
+      refcountTableClusters: file.header.refcountTableClusters,
+    });
+  }
+
+  /** Changes fields of the header, if they are not so already. */
+  async #pointTo(fields: Parameters<typeof HEADER_V2.write>[1]): Promise<void> {
+    const { file } = this;
+    const before = new Uint8Array(HEADER_V2.size);
+    await file.read(0, before);
+    const after = before.slice();
+    HEADER_V2.write(after, fields);
+    if (after.every((byte, index) => byte === before[index])) return;
+    await file.store.write(0, after);
+    await file.flush();
+  }
+
+  #serialize(): Uint8Array {
+    const parts = this.file.snapshots.map((entry) => this.#entryBytes(entry));
+    let length = 0;
+    for (const part of parts) length = roundUp(length, 8) + part.length;
+    if (length > LIMITS.snapshotTableBytes) throw new ImageError('corrupt', 'File too large');
+    const table = new Uint8Array(length);
+    let at = 0;
+    for (const part of parts) {
+      at = roundUp(at, 8);
+      table.set(part, at);
+      at += part.length;
+    }
+    return table;
+  }
+
+  #entryBytes(entry: SnapshotEntry): Uint8Array {
+    const { fixed, idBytes, nameBytes } = entry;
+    const extra = completeExtra(entry, this.file.header.size);
+    // Programs that know only this field are to see no state rather than a part of it.
+    const { vmStateSize } = SNAPSHOT_EXTRA.read(extra);
+    const bytes = new Uint8Array(SNAPSHOT.size + extra.length + idBytes.length + nameBytes.length);
+    SNAPSHOT.write(bytes, {
+      ...fixed,
+      vmStateSize32: vmStateSize <= 0xffff_ffffn ? Number(vmStateSize) : 0,
+      idLength: idBytes.length,
+      nameLength: nameBytes.length,
+      extraDataSize: extra.length,
+    });
+    bytes.set(extra, SNAPSHOT.size);
+    bytes.set(idBytes, SNAPSHOT.size + extra.length);
+    bytes.set(nameBytes, SNAPSHOT.size + extra.length + idBytes.length);
+    return bytes;
+  }
+}
