@@ -176,7 +176,9 @@ class Conversion {
       encoding === null
         ? splitRun(this.kernels, offset, bytes, sparse)
         : await packRun(this.kernels, offset, bytes, encoding, sparse);
-    if (entry.run.extentStarts !== undefined) prepared.extentStarts = entry.run.extentStarts;
+    const { extentStarts, extentEnd } = entry.run;
+    if (extentStarts !== undefined) prepared.extentStarts = extentStarts;
+    if (extentEnd !== undefined) prepared.extentEnd = extentEnd;
     return prepared;
   }
 

@@ -20,6 +20,8 @@ export interface Run {
   length: number;
   /** For data: as `PreparedRun.extentStarts`. */
   extentStarts?: readonly number[];
+  /** For data: as `PreparedRun.extentEnd`. */
+  extentEnd?: number;
 }
 
 export interface PlanOptions {
@@ -98,8 +100,21 @@ export class Plan {
       at = stretchEnd;
     }
     const extentStarts = this.#startsUpTo(end);
+    const extentEnd = this.#extentEnd(end, extentStarts.length);
     this.#advance(end);
-    return { kind: 'data', offset: start, length: end - start, extentStarts };
+    return { kind: 'data', offset: start, length: end - start, extentStarts, extentEnd };
+  }
+
+  /** Where the data ends, as far as is known, that goes on behind `end`: at `end` if none does. */
+  #extentEnd(end: number, passed: number): number {
+    for (let index = this.#head; index < this.#ahead.length; index++) {
+      const stretch = this.#ahead[index]!;
+      if (stretch.end <= end) continue;
+      if (stretch.status !== 'data') return end;
+      const next = this.#starts[this.#firstStart + (passed > 0 ? 1 : 0)];
+      return next === undefined ? stretch.end : Math.min(next, stretch.end);
+    }
+    return end;
   }
 
   /** Starts before `end`, from the last extent's on that was not yet left behind. */

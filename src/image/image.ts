@@ -126,6 +126,8 @@ export interface PreparedRun {
    * refcount block is due; absent: runs that follow each other are of one stretch.
    */
   extentStarts?: readonly number[];
+  /** Where the last of those stretches is known to end, at the end of the run or behind it; absent: not known. */
+  extentEnd?: number;
 }
 
 /**

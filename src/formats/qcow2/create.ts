@@ -158,7 +158,7 @@ function* reserveClusters({ header, refcounts, clusterTables, space }: WritingPa
   const perTable = clusterTables.coverage / clusterSize;
   const start = (yield* refcounts.lastUsed()) + 1;
   const first = yield* refcounts.rebuildFrom(start, clusters + Math.ceil(clusters / perTable) + 1, true);
-  yield* refcounts.allocateAt(first * clusterSize, clusters);
+  yield* refcounts.allocateAt(first * clusterSize, clusters, clusters);
   space.claim(first * clusterSize, clusters * clusterSize);
   for (let cluster = 0; cluster < clusters; cluster += perTable) {
     const guest = cluster * clusterSize;

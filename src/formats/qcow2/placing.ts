@@ -10,7 +10,7 @@
  * only where the rest reads as zeros already; whoever writes over other content writes whole clusters.
  */
 import { roundDown, roundUp } from '../../bytes.js';
-import type { ClusterTables } from './cluster-tables.js';
+import type { ClusterTables, Row } from './cluster-tables.js';
 import type { HostSpace } from './host-space.js';
 import type { HostWrites } from './host-writes.js';
 import { ENTRY_SIZE, EXTENDED_L2_ENTRY_SIZE, SUBCLUSTERS } from './layout.js';
@@ -64,6 +64,7 @@ export class Placer {
   /** Places a part of a request; the zeros that belong around it go to `writes`. */
   *place(part: RequestPart, writes: HostWrites): Steps<Placed[]> {
     const placed: Placed[] = [];
+    if (!part.continues) yield* this.refcounts.closeRun();
     // Host offset at which the next step should begin; null: anywhere.
     let wanted = part.continues && this.#last.guest === part.start ? this.#last.host : null;
     let at = part.start;
@@ -72,8 +73,11 @@ export class Placer {
       const table = yield* this.tables.table(at);
       const cluster = Math.floor(at / this.#clusterSize);
       const row = yield* this.tables.row(table, cluster, Math.ceil(end / this.#clusterSize) - cluster);
+      const reachesEnd = (cluster + row.count) * this.#clusterSize >= part.end;
+      const expectedEnd = reachesEnd ? Math.min(part.expectedEnd, roundDown(at, this.slice) + this.slice) : 0;
+      const expected = Math.max(row.count, Math.ceil(expectedEnd / this.#clusterSize) - cluster);
       const isRunOn = wanted !== null && at === part.start && at % this.slice !== 0;
-      const found = yield* this.#hostFor(row.host, row.count, cluster, wanted, isRunOn);
+      const found = yield* this.#hostFor(row, expected, cluster, wanted, isRunOn);
       if (found === null) {
         wanted = null;
         continue;
@@ -119,7 +123,7 @@ export class Placer {
     const table = yield* this.tables.table(start);
     const cluster = Math.floor(start / this.#clusterSize);
     const count = Math.ceil(end / this.#clusterSize) - cluster;
-    const found = yield* this.#hostFor(null, count, cluster, wanted, false);
+    const found = yield* this.#hostFor({ host: null, count }, count, cluster, wanted, false);
     if (found === null) return 0;
     yield* this.tables.enter(table, cluster, found.count, found.host, start, start);
     this.#reservedTo = Math.min(end, (cluster + found.count) * this.#clusterSize);
@@ -129,22 +133,22 @@ export class Placer {
     return found.host + length;
   }
 
-  /** Where `count` clusters go; null if they cannot go to `wanted`. May be fewer than asked for. */
+  /** Where a row of clusters goes; null if it cannot go to `wanted`. May be fewer than asked for. */
   *#hostFor(
-    inPlace: number | null,
-    count: number,
+    { host, count }: Row,
+    expected: number,
     cluster: number,
     wanted: number | null,
     isRunOn: boolean,
   ): Steps<{ host: number; count: number } | null> {
     const wantedCluster = wanted === null ? null : roundDown(wanted, this.#clusterSize);
-    if (inPlace !== null || this.tables.isExternal) {
-      const host = inPlace ?? cluster * this.#clusterSize;
-      return wantedCluster === null || wantedCluster === host ? { host, count } : null;
+    if (host !== null || this.tables.isExternal) {
+      const found = host ?? cluster * this.#clusterSize;
+      return wantedCluster === null || wantedCluster === found ? { host: found, count } : null;
     }
-    if (wantedCluster === null) return { host: yield* this.refcounts.allocateRun(count), count };
+    if (wantedCluster === null) return { host: yield* this.refcounts.allocateRun(count, expected), count };
     if (isRunOn && (yield* this.refcounts.extendRun(wantedCluster, count))) return { host: wantedCluster, count };
-    const taken = yield* this.refcounts.allocateAt(wantedCluster, count);
+    const taken = yield* this.refcounts.allocateAt(wantedCluster, count, expected);
     return taken === 0 ? null : { host: wantedCluster, count: taken };
   }
 

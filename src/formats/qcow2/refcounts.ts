@@ -10,9 +10,10 @@
  * holds them all. When a request meets clusters that no block describes yet, the new block goes *behind* the request;
  * the request is then repeated and finds its place again.
  *
- * A conversion hands a long request over in portions, so the allocator keeps its last run *open*: `extend` makes it
+ * A conversion hands a long request over in portions, so the allocator keeps its last run *open*: `extendRun` makes it
  * longer, and its refcounts are taken only when something else is to be allocated. Then a new block lands behind all
- * of the run, as it would have if the request had come in one piece.
+ * of the run, as it would have if the request had come in one piece. Where the length of the request decides already
+ * where it goes, the length that it is expected to get counts (`expected`, at least what is asked for).
  */
 import { viewOf, writeU64 } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
@@ -29,6 +30,11 @@ import type { TableCache, TablePage } from './tables.js';
 interface ClusterRun {
   first: number;
   count: number;
+}
+
+/** The run that can still grow; the refcounts of `counted` clusters are taken already, of more or fewer than it has. */
+interface OpenRun extends ClusterRun {
+  counted: number;
 }
 
 /** A page of a refcount block, and the clusters [first, end) whose refcounts it holds. */
@@ -49,7 +55,7 @@ export class Refcounts {
   readonly #perPage: number;
   /** No free cluster lies before this one. */
   #cursor = 0;
-  #open: ClusterRun | null = null;
+  #open: OpenRun | null = null;
   /** Where the next compressed stream may continue; 0: it needs a new cluster. */
   #byteCursor = 0;
   /** Entries [from, to) of the table that differ from the file's. */
@@ -102,51 +108,67 @@ export class Refcounts {
     }
   }
 
-  /** Takes up to `count` free clusters from host `offset` on; returns how many it got, 0 if the first is in use. */
-  *allocateAt(offset: number, count: number): Steps<number> {
+  /** As `allocate`, but the run stays open for `extendRun`. */
+  *allocateRun(count: number, expected: number): Steps<number> {
+    yield* this.closeRun();
+    const first = yield* this.#findFree(expected);
+    this.#cursor = first + count;
+    if (first + expected <= this.table.length * this.#perBlock) {
+      this.#open = { first, count, counted: 0 };
+      return first * this.#clusterSize;
+    }
+    // The table has to grow, and the old one may leave a gap before the run: that decides where the run goes.
+    this.#cursor = first;
+    const offset = yield* this.allocate(expected);
+    this.#open = { first: offset / this.#clusterSize, count, counted: expected };
+    return offset;
+  }
+
+  /**
+   * Takes up to `count` free clusters from host `offset` on, and leaves them open for `extendRun`; returns how many it
+   * got, 0 if the first is in use or has to hold a new refcount block.
+   */
+  *allocateAt(offset: number, count: number, expected: number): Steps<number> {
     yield* this.closeRun();
     const first = offset / this.#clusterSize;
     for (;;) {
-      const free = yield* this.#countFree(first, count);
+      const free = yield* this.#countFree(first, expected);
       this.#checkProtected(first, free);
-      if (free === 0 || (yield* this.#add(first, free))) return free;
+      if (free === 0) return 0;
+      if (!(yield* this.#add(first, free))) continue;
+      this.#open = { first, count: Math.min(count, free), counted: free };
+      return this.#open.count;
     }
-  }
-
-  /** As `allocate`, but the run stays open: `extendRun` can make it longer. */
-  *allocateRun(count: number): Steps<number> {
-    yield* this.closeRun();
-    const first = yield* this.#findFree(count);
-    if (first + count > this.table.length * this.#perBlock) {
-      // The table has to grow, and the old one may leave a gap before the run: that decides where the run goes.
-      this.#cursor = first;
-      return yield* this.allocate(count);
-    }
-    this.#open = { first, count };
-    return first * this.#clusterSize;
   }
 
   /** Adds `count` clusters to the open run if it ends at host `offset` and they are free. */
   *extendRun(offset: number, count: number): Steps<boolean> {
     const open = this.#open;
     if (open === null || (open.first + open.count) * this.#clusterSize !== offset) return false;
-    const end = open.first + open.count;
-    if ((yield* this.#countFree(end, count)) < count) return false;
-    this.#checkProtected(end, count);
+    const end = open.first + open.count + count;
+    if (open.counted === 0) {
+      if ((yield* this.#countFree(end - count, count)) < count) return false;
+      this.#checkProtected(end - count, count);
+      this.#cursor = Math.max(this.#cursor, end);
+    } else if (end > open.first + open.counted) return false;
     open.count += count;
-    this.#cursor = Math.max(this.#cursor, end + count);
     return true;
   }
 
-  /** Takes the refcounts of the open run, if there is one. */
+  /** Takes the refcounts of the open run, if there is one, or gives those up that it did not need. */
   *closeRun(): Steps<void> {
     const open = this.#open;
     if (open === null) return;
     this.#open = null;
+    const { first, count, counted } = open;
+    if (counted > 0) {
+      yield* this.#subtract(first + count, counted - count);
+      return;
+    }
     // Behind the run at each attempt: a block that is made on the way must not land in it.
-    do this.#cursor = Math.max(this.#cursor, open.first + open.count);
-    while (!(yield* this.#add(open.first, open.count)));
-    this.#cursor = Math.max(this.#cursor, open.first + open.count);
+    do this.#cursor = Math.max(this.#cursor, first + count);
+    while (!(yield* this.#add(first, count)));
+    this.#cursor = Math.max(this.#cursor, first + count);
   }
 
   /**

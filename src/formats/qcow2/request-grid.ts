@@ -6,6 +6,7 @@
  * request lie side by side, and refcount blocks go between requests. Runs come in other portions than that, so the grid
  * says, for every run, where requests begin in it and whether its first bytes continue the last request.
  */
+import type { PreparedRun } from '../../image/image.js';
 
 /** Bytes of the buffer that each portion is copied through. */
 const PORTION = 2 * 1024 * 1024;
@@ -18,6 +19,8 @@ export interface RequestPart {
   end: number;
   /** The bytes before `start` belong to the same request, and so does what was placed last if it ended there. */
   continues: boolean;
+  /** Where the request's data is expected to end, by what is known of the source: at `end` or behind it. */
+  expectedEnd: number;
 }
 
 export class RequestGrid {
@@ -25,15 +28,17 @@ export class RequestGrid {
   #stretch = 0;
   /** Where the last run ended. */
   #end = -1;
+  /** Where the source's data is known to end that the last run ended in. */
+  #extentEnd = -1;
+  #starts: readonly number[] = [];
 
   /** A run begins at `offset`; unless told otherwise, runs that follow each other lie in one stretch of data. */
-  startRun(offset: number, length: number, extentStarts: readonly number[] | undefined): void {
+  startRun({ offset, length, extentStarts, extentEnd }: PreparedRun): void {
     if (offset !== this.#end && extentStarts === undefined) this.#stretch = offset;
     this.#starts = extentStarts ?? [];
     this.#end = offset + length;
+    this.#extentEnd = extentEnd ?? this.#end;
   }
-
-  #starts: readonly number[] = [];
 
   /** Splits [start, end), a part of the run that is under way, at the boundaries of requests. */
   *split(start: number, end: number): Generator<RequestPart> {
@@ -41,7 +46,8 @@ export class RequestGrid {
     while (at < end) {
       const begin = this.#requestAt(at);
       const stop = Math.min(end, this.#endOf(begin), this.#nextStretch(at));
-      yield { start: at, end: stop, continues: begin < at };
+      const expectedEnd = stop === this.#end ? Math.max(stop, Math.min(this.#endOf(begin), this.#extentEnd)) : stop;
+      yield { start: at, end: stop, continues: begin < at, expectedEnd };
       at = stop;
     }
   }

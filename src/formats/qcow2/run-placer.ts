@@ -63,7 +63,7 @@ export class RunPlacer {
 
   /** Gives every piece of the run its place; what is to be written goes to `writes`. */
   *place(run: PreparedRun, writes: HostWrites): Steps<void> {
-    this.#grid.startRun(run.offset, run.length, run.extentStarts);
+    this.#grid.startRun(run);
     if (!this.rules.readsZero) {
       for (const stretch of wholeClusters(run, this.#clusterSize)) yield* this.#placeStretch(stretch, writes);
       return;
@@ -137,7 +137,7 @@ export class RunPlacer {
     if (version < 3 && hasBacking) {
       // No way to say "zeros": they are written.
       const untouched = this.data.untouched;
-      for (const { start: from, end: to, host } of yield* this.placer.place({ start, end, continues: false }, writes))
+      for (const { start: from, end: to, host } of yield* this.placer.place(requestOf(start, end), writes))
         if (host < untouched) writes.zero(host, to - from);
       return;
     }
@@ -149,8 +149,13 @@ export class RunPlacer {
   }
 
   #requests(start: number, end: number): Iterable<RequestPart> {
-    return this.rules.compresses ? [{ start, end, continues: false }] : this.#grid.split(start, end);
+    return this.rules.compresses ? [requestOf(start, end)] : this.#grid.split(start, end);
   }
+}
+
+/** A request of its own. */
+function requestOf(start: number, end: number): RequestPart {
+  return { start, end, continues: false, expectedEnd: end };
 }
 
 /** Small stretches of zeros are copied along with their neighbours, large ones are left to the storage. */
