@@ -3,7 +3,7 @@
  *
  * Specification: QEMU, docs/interop/qcow2, "Snapshots".
  */
-import { roundUp } from '../../bytes.js';
+import { cString, roundUp } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
 import type { SnapshotInfo } from '../../image/image.js';
 import type { ByteSource } from '../../storage/storage.js';
@@ -21,8 +21,6 @@ export interface Snapshot extends SnapshotInfo {
   extraData: Uint8Array;
 }
 
-const utf8 = new TextDecoder();
-
 /** No icount was recorded. */
 const NO_ICOUNT = 0xffff_ffff_ffff_ffffn;
 
@@ -31,13 +29,16 @@ export async function readSnapshots(source: ByteSource, header: QcowHeader): Pro
   const snapshots: Snapshot[] = [];
   const reader = new TableReader(source, header.snapshotsOffset);
   for (let index = 0; index < header.snapshotCount; index++) {
-    reader.align();
+    reader.startEntry(header.snapshotCount - index);
     const fixed = SNAPSHOT.read(await reader.take(SNAPSHOT.size));
     if (fixed.extraDataSize > LIMITS.snapshotExtraData)
-      throw corrupt(`Too much extra metadata in snapshot table entry ${index}`);
+      throw corrupt(
+        `Too much extra metadata in snapshot table entry ${index}\n` +
+          'You can force-remove this extra metadata with qemu-img check -r all',
+      );
     const extraData = (await reader.take(fixed.extraDataSize)).slice();
-    const id = utf8.decode(await reader.take(fixed.idLength));
-    const name = utf8.decode(await reader.take(fixed.nameLength));
+    const id = cString(await reader.take(fixed.idLength));
+    const name = cString(await reader.take(fixed.nameLength));
     snapshots.push({ id, name, ...parseEntry(fixed, extraData, header.size) });
   }
   return snapshots;
@@ -92,6 +93,7 @@ class TableReader {
   /** File offset of the chunk's first byte, and of the next byte to take. */
   #chunkStart = 0;
   #at: number;
+  #remaining = 0;
 
   constructor(
     private readonly source: ByteSource,
@@ -100,14 +102,19 @@ class TableReader {
     this.#at = start;
   }
 
-  align(): void {
+  /** Goes on to the next entry, the first of `remaining`. */
+  startEntry(remaining: number): void {
     this.#at = roundUp(this.#at, 8);
+    this.#remaining = remaining;
   }
 
   /** The next `length` bytes, at most 65535; valid until the next call. */
   async take(length: number): Promise<Uint8Array> {
     const end = this.#at + length;
-    if (end - this.start > LIMITS.snapshotTableBytes) throw corrupt('Snapshot table is too big');
+    if (end - this.start > LIMITS.snapshotTableBytes) {
+      const hint = `You can force-remove all ${this.#remaining} overhanging snapshots with qemu-img check -r all`;
+      throw corrupt(`Snapshot table is too big\n${hint}`);
+    }
     if (end > this.source.size) throw corrupt('Snapshot table ends beyond the end of the file');
     if (this.#at < this.#chunkStart || end > this.#chunkStart + this.#chunk.length) await this.#fetch();
     const from = this.#at - this.#chunkStart;
