@@ -360,7 +360,9 @@ const OPENING: Damage[] = [
   {
     name: 'a snapshot with 1025 bytes of extra data',
     damage: ({ view }) => view.setUint32(AT.snapshots + 36, 1025),
-    message: 'Too much extra metadata in snapshot table entry 0',
+    message:
+      'Too much extra metadata in snapshot table entry 0\n' +
+      'You can force-remove this extra metadata with qemu-img check -r all',
   },
   {
     name: 'a snapshot table behind the end of the file',
