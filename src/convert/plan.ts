@@ -155,9 +155,9 @@ export class Plan {
   #status(extent: Extent): Status {
     const { targetBacking, zeroIsData } = this.options;
     if (targetBacking !== null) {
-      if (extent.depth > 0 || extent.kind === 'unallocated') return 'skip';
-      // Beyond the end of its backing file the target reads as zeros anyway.
-      if (extent.kind === 'zero' && extent.start >= targetBacking.size) return 'skip';
+      if (extent.depth > 0) return 'skip';
+      // Beyond the end of its backing file the target reads as zeros anyway. Unallocated with nothing beneath is zeros.
+      if (extent.kind !== 'data' && extent.start >= targetBacking.size) return 'skip';
     }
     return extent.kind === 'data' || zeroIsData ? 'data' : 'zero';
   }

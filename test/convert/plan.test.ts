@@ -86,12 +86,23 @@ describe('the plan', () => {
       { kind: 'data', length: 64 * KIB },
       { kind: 'data', length: 128 * KIB, depth: 1 },
       { kind: 'zero', length: 64 * KIB },
-      { kind: 'unallocated', length: 64 * KIB },
+      { kind: 'unallocated', length: 64 * KIB, depth: 1 },
       { kind: 'zero', length: 64 * KIB },
     ]);
     expect(await allRuns(image, { targetBacking: { size: 320 * KIB } })).toEqual([
       { kind: 'data', offset: 0, length: 64 * KIB },
       { kind: 'zero', offset: 192 * KIB, length: 64 * KIB },
+    ]);
+  });
+
+  it('hides the target’s backing file where the source has nothing and no backing file either', async () => {
+    const image = new ModelImage([
+      { kind: 'data', length: 64 * KIB },
+      { kind: 'unallocated', length: 128 * KIB },
+    ]);
+    expect(await allRuns(image, { targetBacking: { size: 192 * KIB } })).toEqual([
+      { kind: 'data', offset: 0, length: 64 * KIB },
+      { kind: 'zero', offset: 64 * KIB, length: 128 * KIB },
     ]);
   });
 
