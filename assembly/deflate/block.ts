@@ -115,7 +115,7 @@ export function makeBlockCodes(): void {
 export function writeBlock(source: usize, length: usize, sequences: usize, final: bool): bool {
   countLitlen(END_OF_BLOCK);
   makeBlockCodes();
-  const dynamicBits = BLOCK_HEADER_BITS + planHeader() + symbolBits(LITLEN_LENGTHS, DISTANCE_LENGTHS);
+  const dynamicBits = dynamicSize();
   const fixedBits = BLOCK_HEADER_BITS + symbolBits(FIXED_LITLEN_LENGTHS, FIXED_DISTANCE_LENGTHS);
   const storedBits = storedSize(length);
   const best = min(storedBits, min(fixedBits, dynamicBits));
@@ -133,7 +133,7 @@ export function writeBlock(source: usize, length: usize, sequences: usize, final
   return true;
 }
 
-/** Bits that the block takes with the block's own codes, its header included. */
+/** Bits that the block takes with codes of its own, header included; `makeBlockCodes` must have made them. */
 export function dynamicSize(): u32 {
   return BLOCK_HEADER_BITS + planHeader() + symbolBits(LITLEN_LENGTHS, DISTANCE_LENGTHS);
 }
@@ -163,7 +163,7 @@ function storedSize(length: usize): u32 {
 }
 
 /** Section 3.2.4; as many blocks as `length` bytes need, but one for none. */
-export function writeStored(source: usize, length: usize, final: bool): void {
+function writeStored(source: usize, length: usize, final: bool): void {
   let at = source;
   let left = length;
   do {

@@ -48,6 +48,9 @@ import {
 /** Bytes that the matches of one position and the bytes that its longest one covers can take. */
 const MATCHES_ROOM: usize = 4 * 1024;
 
+/** A pass that gains less than this share (2^-n) of a block is the last one. */
+const SMALL_GAIN: u32 = 12;
+
 /** Bytes at the end that are sent as literals. */
 const TAIL: usize = ENTER_BYTES + 1;
 
@@ -153,8 +156,9 @@ function refine(start: usize, passes: u32): void {
     countWay(start);
     const size = sizeOfCounts();
     if (size >= smallest) break;
-    smallest = size;
     storeWay(start);
+    if (smallest - size < size >> SMALL_GAIN) break;
+    smallest = size;
   }
   countSequences(start);
 }
