@@ -7,7 +7,8 @@ import type { Platform } from '../commands/platform.js';
 import { nodePlatform } from '../platform/node/platform.js';
 import { type OptionNames, readOptions, UsageError } from './getopt.js';
 import { HelpWanted, helpText } from './options.js';
-import { COMMAND, print, reportFailure, versionText } from './program.js';
+import { guardOutput, print } from './output.js';
+import { COMMAND, printError, reportFailure, versionText } from './program.js';
 import { availableVerbs, verbs } from './verbs/index.js';
 import type { Verb } from './verbs/verb.js';
 
@@ -59,6 +60,7 @@ function usage(): string {
   );
 }
 
+guardOutput(printError);
 main(process.argv.slice(2), nodePlatform)
   .catch((error) => {
     reportFailure(error, null);

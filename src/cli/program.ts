@@ -16,10 +16,6 @@ export function versionText(): string {
   return `${COMMAND} version ${version} (compatible with ${PROGRAM} ${COMPATIBLE_WITH})\n`;
 }
 
-export function print(text: string): void {
-  process.stdout.write(text);
-}
-
 /** A message of several lines has the program's name before the first one only. */
 export function printError(message: string): void {
   process.stderr.write(`${PROGRAM}: ${message}\n`);

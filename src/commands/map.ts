@@ -1,5 +1,6 @@
 /** `map`: which ranges of the disk hold data, and where. */
 import type { Extent } from '../image/image.js';
+import { isPending, type MaybePromise } from '../maybe.js';
 import { chainOf, contentOf, type GraphNode } from './graph.js';
 import { type ImageName, ImageOpener, type Trust } from './open.js';
 import type { OpenStorage, Platform } from './platform.js';
@@ -32,8 +33,8 @@ export interface MapEntry {
 export interface MapEvents {
   /** The image is open; entries follow. */
   onOpen(): void;
-  /** In ascending order; one at least, if only of length 0. */
-  onEntry(entry: MapEntry): void;
+  /** In ascending order; one at least, if only of length 0. The next one waits for it; false: no more, please. */
+  onEntry(entry: MapEntry): MaybePromise<boolean>;
 }
 
 /** Throws what opening or reading metadata throws. */
@@ -62,12 +63,15 @@ async function walk(
       at = extent.start + extent.length;
       if (continues(current, entry)) current.length += entry.length;
       else {
-        if (current.length > 0) onEntry(current);
+        if (current.length > 0) {
+          const wantsMore = onEntry(current);
+          if (!(isPending(wantsMore) ? await wantsMore : wantsMore)) return;
+        }
         current = entry;
       }
     }
   }
-  onEntry(current);
+  await onEntry(current);
 }
 
 function nothingAt(start: number): MapEntry {

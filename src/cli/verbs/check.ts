@@ -5,7 +5,8 @@ import type { Repair } from '../../image/check.js';
 import { checkJson, checkText, repairText } from '../check-text.js';
 import { UsageError } from '../getopt.js';
 import { helpOption, type Option, type OutputFormat, option, parseInto } from '../options.js';
-import { print, printError, printWarning } from '../program.js';
+import { print } from '../output.js';
+import { printError, printWarning, reportFailure } from '../program.js';
 import { outputOption, type ReadingRequest, readingOptions } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -39,11 +40,22 @@ const options: readonly Option<CheckArguments>[] = [
 /** Findings are gathered up to so many characters before they are printed. */
 const BATCH = 64 * 1024;
 
-/** Findings on standard error and all else on standard output, in the order in which they came. */
+/**
+ * Findings on standard error and all else on standard output. People see them in the order in which they come. A file or
+ * a pipe gets what is meant for standard output at the end, as from C's buffered streams: where both streams go to the
+ * same place, programs know that order.
+ */
 class Reporter implements CheckImageEvents {
   #findings = '';
+  #output = '';
 
   constructor(private readonly request: CheckArguments) {}
+
+  say(text: string): void {
+    this.flush();
+    if (process.stdout.isTTY) print(text);
+    else this.#output += text;
+  }
 
   onFinding(line: string): void {
     this.#findings += `${line}\n`;
@@ -56,13 +68,19 @@ class Reporter implements CheckImageEvents {
   }
 
   onRepaired(report: CheckResult['report']): void {
-    this.flush();
-    if (this.request.output === 'human' && !this.request.quiet) print(repairText(report));
+    if (this.request.output === 'human' && !this.request.quiet) this.say(repairText(report));
   }
 
   flush(): void {
     process.stderr.write(this.#findings);
     this.#findings = '';
+  }
+
+  /** Nothing follows. */
+  end(): void {
+    this.flush();
+    print(this.#output);
+    this.#output = '';
   }
 }
 
@@ -81,17 +99,25 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   const [name, ...more] = parseInto(request, options, args);
   if (name === undefined || more.length > 0) throw new UsageError('Expecting one image file name');
   const reporter = new Reporter(request);
-  let result: CheckResult | null;
   try {
-    result = await checkImage(platform, { ...request, name, onWarning: printWarning }, reporter);
-  } finally {
+    const result = await checkImage(platform, { ...request, name, onWarning: printWarning }, reporter);
+    return conclude(result, name, request, reporter);
+  } catch (error) {
     reporter.flush();
+    reportFailure(error, 'check');
+    return 1;
+  } finally {
+    reporter.end();
   }
+}
+
+/** Says what came out, and returns the exit code. */
+function conclude(result: CheckResult | null, name: string, request: CheckArguments, reporter: Reporter): number {
   if (result === null) {
     printError('This image format does not support checks');
     return EXIT.unsupported;
   }
-  if (!request.quiet) print(request.output === 'json' ? checkJson(result, name) : checkText(result));
+  if (!request.quiet) reporter.say(request.output === 'json' ? checkJson(result, name) : checkText(result));
   return exitCode(result.report);
 }
 

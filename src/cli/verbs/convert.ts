@@ -19,7 +19,8 @@ import {
   parseInto,
   sizeArgument,
 } from '../options.js';
-import { print, printError, printWarning } from '../program.js';
+import { print } from '../output.js';
+import { printError, printWarning } from '../program.js';
 import { BarProgress, OnDemandProgress, PipeProgress, type Progress } from '../progress.js';
 import { Cancellation } from '../signals.js';
 import { appendOptions, externalOption, objectOption } from './common.js';

@@ -6,7 +6,8 @@ import type { Platform } from '../../commands/platform.js';
 import { createOptionsHelp, ownOptionsHelp } from '../create-help.js';
 import { UsageError } from '../getopt.js';
 import { type HelpRequest, helpOption, type Option, option, parseInto, sizeArgument } from '../options.js';
-import { print, printWarning } from '../program.js';
+import { print } from '../output.js';
+import { printWarning } from '../program.js';
 import { appendOptions, externalOption, objectOption } from './common.js';
 import type { Verb } from './verb.js';
 

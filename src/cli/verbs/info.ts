@@ -5,7 +5,8 @@ import { UsageError } from '../getopt.js';
 import { infoJson } from '../info-json.js';
 import { infoText } from '../info-text.js';
 import { helpOption, type Option, type OutputFormat, option, parseInto } from '../options.js';
-import { print, printWarning } from '../program.js';
+import { print } from '../output.js';
+import { printWarning } from '../program.js';
 import { outputOption, type ReadingRequest, readingOptions } from './common.js';
 import type { Verb } from './verb.js';
 

@@ -4,7 +4,8 @@ import type { Platform } from '../../commands/platform.js';
 import { UsageError } from '../getopt.js';
 import { MapJson, MapTable } from '../map-text.js';
 import { helpOption, type Option, type OutputFormat, option, parseInto, sizeArgument } from '../options.js';
-import { print, printWarning } from '../program.js';
+import { print, printPiece } from '../output.js';
+import { printWarning } from '../program.js';
 import { outputOption, type ReadingRequest, readingOptions } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -54,9 +55,10 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
         },
         onEntry: (entry) => {
           text += printer.entry(entry);
-          if (text.length < BATCH) return;
-          print(text);
+          if (text.length < BATCH) return true;
+          const piece = text;
           text = '';
+          return printPiece(piece);
         },
       },
     );
