@@ -113,7 +113,6 @@ function checkBackingName(header: QcowHeader, { backing }: QcowOptions): void {
 function* layOut({ header, space, refcounts, clusterTables }: WritingParts, size: number): Steps<void> {
   const clusterSize = clusterSizeOf(header);
   space.claim(0, 3 * clusterSize);
-  refcounts.touchTable();
   yield* refcounts.addFirstBlock(2 * clusterSize);
   yield* refcounts.allocate(3);
   const l1Size = Math.ceil(size / l2CoverageOf(header));
