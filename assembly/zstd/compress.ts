@@ -11,6 +11,7 @@
 import { BLOCK_COMPRESSED, BLOCK_HEADER_SIZE, BLOCK_MAXIMUM, BLOCK_RAW, BLOCK_RLE, FRAME_MAGIC } from './format';
 import { forgetTree, writeLiterals } from './literals-encode';
 import { findMatches } from './levels';
+import { forgetPrices } from './match-optimal';
 import { literalsEnd, openBlock, openFrame } from './match-finder';
 import { forgetTables, keepOffsets, openSequences, repeat1, repeat2, writeSequences } from './sequences-encode';
 import { BLOCK, BLOCK_SIZE, LITERALS } from './workspace';
@@ -38,6 +39,7 @@ export function zstdCompress(src: usize, srcLen: i32, dst: usize, dstCapacity: i
   openFrame(src, srcLen);
   openSequences();
   forgetTree();
+  forgetPrices();
   const end = src + srcLen;
   let at = src;
   do {

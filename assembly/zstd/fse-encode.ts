@@ -183,6 +183,14 @@ export function coderLog(coder: usize): u32 {
   return load<u32>(coder + SAVED_LOG);
 }
 
+/** log2 of `number`, not 0, in 1/256 bit; of numbers above 512 the leading 9 bits count. */
+export function logarithm(number: u32): u32 {
+  if (!logarithmsReady) buildLogarithms();
+  const whole: u32 = 31 - clz<u32>(number);
+  const shift: u32 = whole > FRACTION ? whole - FRACTION : 0;
+  return <u32>load<u16>(LOGARITHMS + ((number >> shift) << 1)) + (shift << FRACTION);
+}
+
 /** Cost of the symbols in `histogram` with the distribution `counts`, in bits. */
 export function costWith(histogram: usize, symbols: u32, counts: usize, log: u32): u32 {
   if (!logarithmsReady) buildLogarithms();

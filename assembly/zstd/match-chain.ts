@@ -13,9 +13,10 @@
  * The chain may be shorter than the frame; then it forgets the oldest places.
  */
 import {
-  addLastLiterals, addSequence, frameStart, HASHED_BYTES, hashShort, matchLength, positionBase, SEARCH_MINIMUM, SKIP_SHIFT,
+  addLastLiterals, addSequence, frameStart, HASHED_BYTES, hashShort, matchLength, nextInsert, positionBase, SEARCH_MINIMUM, setNextInsert,
+  SKIP_SHIFT,
 } from './match-finder';
-import { CHAIN, FIRST_TABLE } from './workspace';
+import { CHAIN, FIRST_TABLE, FOUND } from './workspace';
 
 const POINTS_A_BYTE: i32 = 4;
 /** What a match one or two bytes later must have more, in points. */
@@ -28,8 +29,6 @@ const REPEAT_MARGIN: i32 = 1;
 let tableShift: u64 = 0;
 let wordDrop: u64 = 0;
 let chainMask: u32 = 0;
-/** First position that is not in the table yet. */
-let nextInsert: u32 = 0;
 /** Where the best match of the last search begins. */
 let bestFrom: usize = 0;
 
@@ -38,8 +37,15 @@ function bitsOf(offset: usize): i32 {
   return 31 - <i32>clz<u32>(<u32>offset);
 }
 
-/** Enters all positions before `at`, then walks the chain of `at`; returns the length of the best match, `SEARCH_MINIMUM - 1` for none. */
-function search(at: usize, end: usize, attempts: u32, enough: usize): usize {
+/** Prepares for a block; parameters as for `findChained`. */
+export function openChain(tableLog: u32, chainLog: u32, wordBytes: u32): void {
+  tableShift = <u64>(64 - tableLog);
+  wordDrop = <u64>(64 - 8 * wordBytes);
+  chainMask = (1 << chainLog) - 1;
+}
+
+/** Enters all positions before `at`; returns the head of the chain of `at`. */
+function enterUpTo(at: usize): u32 {
   const base = positionBase;
   const position = <u32>(at - base);
   const shift = tableShift;
@@ -50,9 +56,22 @@ function search(at: usize, end: usize, attempts: u32, enough: usize): usize {
     store<u32>((entered & mask) << 2, load<u32>(head, FIRST_TABLE), CHAIN);
     store<u32>(head, entered, FIRST_TABLE);
   }
-  nextInsert = position;
-  const lowest = max(frameStart, position > mask ? position - mask : 0);
-  let candidate = load<u32>(hashShort(load<u64>(at), drop, shift), FIRST_TABLE);
+  setNextInsert(position);
+  return load<u32>(hashShort(load<u64>(at), drop, shift), FIRST_TABLE);
+}
+
+/** The oldest position that the chain still links, seen from `position`. */
+@inline
+function lowestLinked(position: u32): u32 {
+  return max(frameStart, position > chainMask ? position - chainMask : 0);
+}
+
+/** The longest match for `at` within `attempts` candidates; returns its length, `SEARCH_MINIMUM - 1` if there is none. */
+function search(at: usize, end: usize, attempts: u32, enough: usize): usize {
+  let candidate = enterUpTo(at);
+  const base = positionBase;
+  const mask = chainMask;
+  const lowest = lowestLinked(<u32>(at - base));
   let best = SEARCH_MINIMUM - 1;
   while (candidate >= lowest && attempts-- != 0) {
     const from = base + candidate;
@@ -71,6 +90,34 @@ function search(at: usize, end: usize, attempts: u32, enough: usize): usize {
 }
 
 /**
+ * Lists matches for `at` in `FOUND`, each longer than the one before it and farther away: length and offset, u32 each.
+ * Returns the end of the list. Parameters as for `findChained`.
+ */
+export function collectMatches(at: usize, end: usize, attempts: u32, enough: usize): usize {
+  let candidate = enterUpTo(at);
+  const base = positionBase;
+  const mask = chainMask;
+  const lowest = lowestLinked(<u32>(at - base));
+  let best = SEARCH_MINIMUM - 1;
+  let found = FOUND;
+  while (candidate >= lowest && attempts-- != 0) {
+    const from = base + candidate;
+    if (load<u32>(from + best - 3) == load<u32>(at + best - 3)) {
+      const length = matchLength(at, from, end);
+      if (length > best) {
+        best = length;
+        store<u32>(found, <u32>length);
+        store<u32>(found, <u32>(at - from), 4);
+        found += 8;
+        if (length >= enough || at + length >= end) break;
+      }
+    }
+    candidate = load<u32>((candidate & mask) << 2, CHAIN);
+  }
+  return found;
+}
+
+/**
  * Finds matches for the block from `source` to `end`. `tableLog`, `chainLog`: log2 of the entries; `attempts`: candidates of a
  * search; `patience`: 0 to 2; `enough`: a match of this length ends a search at once. `offset1` and `offset2` are the last
  * offsets of the block before.
@@ -81,10 +128,7 @@ export function findChained(
 ): void {
   const frame = positionBase + frameStart;
   const stop = end - min(HASHED_BYTES, end - source);
-  tableShift = <u64>(64 - tableLog);
-  wordDrop = <u64>(64 - 8 * wordBytes);
-  chainMask = (1 << chainLog) - 1;
-  if (source == frame) nextInsert = frameStart;
+  openChain(tableLog, chainLog, wordBytes);
   let anchor = source;
   let at = source;
   if (at == frame) at++;

@@ -38,6 +38,9 @@ export const SKIP_SHIFT: usize = 8;
 export let frameStart: u32 = 0;
 export let positionBase: usize = 0;
 let nextPosition: u32 = 0;
+let frameLength: u32 = 0;
+/** First position that is not in the tables yet, for finders that enter every one. */
+export let nextInsert: u32 = 0;
 
 /** Ends of the lists that the match finder fills. */
 export let sequencesEnd: usize = SEQUENCES;
@@ -52,8 +55,19 @@ export function openFrame(source: usize, length: u32): void {
     nextPosition = 1;
   }
   frameStart = nextPosition;
+  frameLength = length;
+  nextInsert = nextPosition;
   positionBase = source - nextPosition;
   nextPosition += length;
+}
+
+/** Gives new positions to the frame, so that nothing of it is in the tables. */
+export function reopenFrame(): void {
+  openFrame(positionBase + frameStart, frameLength);
+}
+
+export function setNextInsert(position: u32): void {
+  nextInsert = position;
 }
 
 /** Empties the lists for the next block. */

@@ -40,7 +40,7 @@ let codeTablesReady = false;
 // Offsets that the decoder remembers: after the last block that was kept, and after the block at hand.
 export let repeat1: u32 = 0;
 export let repeat2: u32 = 0;
-let repeat3: u32 = 0;
+export let repeat3: u32 = 0;
 let pending1: u32 = 0;
 let pending2: u32 = 0;
 let pending3: u32 = 0;
@@ -85,15 +85,17 @@ export function keepOffsets(): void {
   repeat3 = pending3;
 }
 
+/** The code of a literal length. */
 @inline
-function literalLengthCode(length: u32): u32 {
+export function literalLengthCode(length: u32): u32 {
   return length < SHORT_LITERAL_LENGTHS
     ? <u32>load<u8>(SHORT_LITERAL_LENGTH_CODES + length)
     : 31 - clz<u32>(length) + LONG_LITERAL_LENGTHS;
 }
 
+/** The code of a match length less `MINIMUM_MATCH`. */
 @inline
-function matchLengthCode(length: u32): u32 {
+export function matchLengthCode(length: u32): u32 {
   return length < SHORT_MATCH_LENGTHS
     ? <u32>load<u8>(SHORT_MATCH_LENGTH_CODES + length)
     : 31 - clz<u32>(length) + LONG_MATCH_LENGTHS;
@@ -105,8 +107,8 @@ function increase(histogram: usize, code: u32): void {
   store<u32>(at, load<u32>(at) + 1);
 }
 
-/** First pass: replaces offsets by offset values, and fills `CODES` and the histograms. */
-function findCodes(): void {
+/** First pass: replaces offsets by offset values, and fills `CODES` and the histograms of codes. */
+export function countCodes(): void {
   memory.fill(LITERAL_LENGTH_HISTOGRAM, 0, 3 * HISTOGRAM_SIZE);
   let recent1 = repeat1;
   let recent2 = repeat2;
@@ -216,7 +218,7 @@ export function writeSequences(to: usize, limit: usize): usize {
   pending2 = repeat2;
   pending3 = repeat3;
   if (count == 0) return to;
-  findCodes();
+  countCodes();
   const modesAt = to++;
   to = chooseTable(
     LITERAL_LENGTH_HISTOGRAM, LITERAL_LENGTH_CODES, count, LENGTH_LOG,

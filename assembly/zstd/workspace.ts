@@ -44,14 +44,17 @@ export const LITERALS: usize = OFFSET_STATES + 2 * KIB;
 
 // Encoder.
 
-/** Sequences of the current block, 8 bytes each: see match-finder. A match has 4 bytes or more. */
+/** Sequences of the current block, 8 bytes each: see match-finder. A match has 3 bytes or more. */
 export const SEQUENCES: usize = LITERALS + <usize>BLOCK_MAXIMUM + COPY_SLACK;
-export const SEQUENCES_LIMIT: usize = (<usize>BLOCK_MAXIMUM >> 2) + 8;
+export const SEQUENCES_LIMIT: usize = <usize>BLOCK_MAXIMUM / 3 + 8;
 /** The codes of each sequence, 4 bytes each: see sequences-encode. */
 export const CODES: usize = SEQUENCES + 8 * SEQUENCES_LIMIT;
 /** The compressed block, while it is not known whether it is worth keeping; streams may be flushed 8 bytes too far. */
 export const BLOCK: usize = CODES + 4 * SEQUENCES_LIMIT;
 export const BLOCK_SIZE: usize = <usize>BLOCK_MAXIMUM + 4 * KIB;
+/** While matches are looked for there is no compressed block yet: the last place of each word of three bytes. */
+export const SHORT_WORDS: usize = BLOCK;
+export const SHORT_WORDS_LOG: u32 = 15;
 
 /** Four partial histograms of 256 u32 each; the first one receives the sum. */
 export const HISTOGRAM: usize = BLOCK + BLOCK_SIZE + COPY_SLACK;
@@ -83,10 +86,24 @@ export const DIGITS: usize = SORTING + KIB;
 export const NODE_WEIGHTS: usize = DIGITS + 2 * KIB;
 export const NODE_PARENTS: usize = NODE_WEIGHTS + KIB;
 
+/** Prices in 1/256 bit, u32 each: of literals, and of the codes of lengths and offsets with their extra bits. */
+export const LITERAL_PRICES: usize = NODE_PARENTS + KIB;
+export const LITERAL_LENGTH_PRICES: usize = LITERAL_PRICES + KIB;
+export const MATCH_LENGTH_PRICES: usize = LITERAL_LENGTH_PRICES + 256;
+export const OFFSET_PRICES: usize = MATCH_LENGTH_PRICES + 256;
+/** The optimal parser settles after this many bytes, and takes matches of this length at once. */
+export const STRETCH: usize = 4096;
+export const EDGE_LIMIT: usize = 512;
+/** Matches of a position: each is longer than the one before it, and the lengths that count are below `EDGE_LIMIT`. */
+export const FOUND: usize = OFFSET_PRICES + 256;
+export const FOUND_SIZE: usize = 8 * (EDGE_LIMIT + 2);
+/** Nodes of the optimal parser, 32 bytes each: see match-optimal. A stretch, and the longest edge from its last node. */
+export const NODES: usize = FOUND + FOUND_SIZE;
+
 /** Match tables, u32 positions: see match-finder. Their sizes are limits of what levels may ask for. */
 export const TABLE_LOG_LIMIT: u32 = 18;
 export const CHAIN_LOG_LIMIT: u32 = 19;
-export const FIRST_TABLE: usize = (NODE_PARENTS + KIB + 63) & ~63;
+export const FIRST_TABLE: usize = (NODES + 32 * (STRETCH + EDGE_LIMIT + 2) + 63) & ~63;
 export const SECOND_TABLE: usize = FIRST_TABLE + (<usize>4 << TABLE_LOG_LIMIT);
 /** The chain takes the second table's place and more. */
 export const CHAIN: usize = SECOND_TABLE;

@@ -57,7 +57,7 @@ describeWith(['zstd'], 'zstd: frames are read by our decoder and by the referenc
   it('clusters of 2 MiB', () => {
     const random = new Random(23);
     const contents = [mixture(random, 2 << 20), text(random, 2 << 20), repeats(random, 300_000, 2 << 20)];
-    const used = [1, 2, 3, 4, 5, 9];
+    const used = [1, 2, 3, 4, 5, 9, 13];
     const frames = contents.flatMap((bytes) => used.map((level) => roundTrip(bytes, level)));
     expectReadable(
       frames,
