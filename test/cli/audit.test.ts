@@ -1,0 +1,112 @@
+/**
+ * Every option of `qemu-img` has a decision, recorded here: the table fails where one is missing, on either side.
+ *
+ * `same`: means what it means there. Anything else says how diskloom differs, and why.
+ */
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { availableVerbs } from '../../src/cli/verbs/index.js';
+import { describeWith } from '../support/judges.js';
+
+/** Per verb: the names of one option, and the decision. */
+type Decisions = { [names: string]: string };
+
+const SAME = 'same';
+const OBJECT = 'differs: secrets are checked and unused, as no image is decrypted; other objects are refused';
+const OWN = "diskloom's own";
+const EXTERNAL: Decisions = { '--allow-external': OWN };
+
+const DECISIONS: { [verb: string]: Decisions } = {
+  convert: {
+    '-h --help': SAME,
+    '-f --source-format': SAME,
+    '--image-opts --source-image-opts': SAME,
+    '-l -s --snapshot --source-snapshot': 'same; -s is the spelling of 2017',
+    '-T --source-cache': SAME,
+    '-U --force-share': SAME,
+    '--salvage': SAME,
+    '--bitmaps': SAME,
+    '--skip-broken-bitmaps': SAME,
+    '-O --target-format': SAME,
+    '--target-image-opts': SAME,
+    '-o --target-format-options --target-options': SAME,
+    '-c --compress': SAME,
+    '-t --target-cache': 'differs: an unknown mode is refused before the target is created',
+    '-B -b --backing': SAME,
+    '-F --backing-format': SAME,
+    '-n --no-create': SAME,
+    '--target-is-zero': 'differs: refused with exit code 1 where the target has a backing file, not silently with 0',
+    '-S --sparse-size': SAME,
+    '-m --parallel': 'differs: runs in flight instead of coroutines; the result never depends on it',
+    '-W --oob-writes': 'differs: writes may overtake each other, but the result is the same as without',
+    '-C --copy-range-offloading': 'differs: raw targets only',
+    '-r --rate-limit --rate': SAME,
+    '-p --progress': 'same where it is read by a program; a terminal gets a bar',
+    '-q --quiet': SAME,
+    '--object': OBJECT,
+    ...EXTERNAL,
+  },
+  info: {
+    '-h --help': SAME,
+    '-f --format': SAME,
+    '--image-opts': SAME,
+    '-b --backing-chain': SAME,
+    '-U --force-share': SAME,
+    '--output': SAME,
+    '--object': OBJECT,
+    ...EXTERNAL,
+  },
+  map: {
+    '-h --help': SAME,
+    '-f --format': SAME,
+    '--image-opts': SAME,
+    '-s --start-offset': SAME,
+    '-l --max-length': SAME,
+    '-U --force-share': SAME,
+    '--output': SAME,
+    '--object': OBJECT,
+    ...EXTERNAL,
+  },
+  create: {
+    '-h --help': SAME,
+    '-q --quiet': SAME,
+    '-f --format': SAME,
+    '-o --options': SAME,
+    '-b --backing': SAME,
+    '-F --backing-format': SAME,
+    '-u --backing-unsafe': SAME,
+    '--object': OBJECT,
+    ...EXTERNAL,
+  },
+};
+
+/** `-x` and `--name` of all options of a verb, one set an option. */
+function optionSets(verb: string): Set<string>[] {
+  const { options } = availableVerbs.find(({ name }) => name === verb)!;
+  return options.map(({ short, long }) => new Set([...[...short].map((x) => `-${x}`), ...long.map((x) => `--${x}`)]));
+}
+
+describe.each(Object.entries(DECISIONS))('the options of %s', (verb, decisions) => {
+  const decided = Object.keys(decisions).map((names) => new Set(names.split(' ')));
+
+  it('are those that a decision is recorded for', () => {
+    const sorted = (sets: Set<string>[]) => sets.map((set) => [...set].sort().join(' ')).sort();
+    expect(sorted(optionSets(verb))).toEqual(sorted(decided));
+  });
+
+  it('are all explained by --help', () => {
+    for (const { help } of availableVerbs.find(({ name }) => name === verb)!.options) {
+      expect(help.length).toBeGreaterThan(10);
+    }
+  });
+});
+
+describeWith(['qemu-img'], 'the installed qemu-img', () => {
+  it.each(Object.keys(DECISIONS))('has no option of %s that nobody decided about', (verb) => {
+    const { stdout } = spawnSync('qemu-img', [verb, '--help'], { encoding: 'utf8' });
+    const names = stdout.match(/(?<=^ {2}|, )--?[a-zA-Z][\w-]*/gm) ?? [];
+    expect(names.length).toBeGreaterThan(5);
+    const decided = new Set(Object.keys(DECISIONS[verb]!).flatMap((list) => list.split(' ')));
+    expect(names.filter((name) => !decided.has(name))).toEqual([]);
+  });
+});
