@@ -115,8 +115,9 @@ export default defineConfig(({ mode }) => {
   return {
     plugins: [embedded()],
     test: {
-      include: ['test/**/*.test.ts'],
-      exclude: ['test/browser/**'],
+      // Some minutes and some gigabytes of disk: `npm run test:slow`.
+      include: [mode === 'slow' ? 'test/slow/**/*.test.ts' : 'test/**/*.test.ts'],
+      exclude: ['test/browser/**', ...(mode === 'slow' ? [] : ['test/slow/**'])],
       testTimeout: 60_000,
       hookTimeout: 60_000,
     },

@@ -165,7 +165,7 @@ export class KernelPool implements Kernels {
   }
 
   #start(): PoolWorker {
-    const handle = this.options.spawn();
+    const handle = this.#spawn();
     const worker: PoolWorker = { handle, api: Comlink.wrap<WorkerApi>(handle.endpoint), held: new Set() };
     handle.onFailure((cause) => this.#bury(worker, cause));
     this.#workers.push(worker);
@@ -173,15 +173,27 @@ export class KernelPool implements Kernels {
     return worker;
   }
 
+  #spawn(): KernelWorkerHandle {
+    try {
+      return this.options.spawn();
+    } catch (cause) {
+      throw new ImageError('io', `Could not start a kernel worker: ${reasonOf(cause)}`, { cause });
+    }
+  }
+
   #bury(worker: PoolWorker, cause: unknown): void {
     const index = this.#workers.indexOf(worker);
     if (index < 0) return;
     this.#workers.splice(index, 1);
     worker.handle.terminate();
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    for (const reject of worker.held) reject(new ImageError('io', `A kernel worker has died: ${reason}`, { cause }));
+    const error = new ImageError('io', `A kernel worker has died: ${reasonOf(cause)}`, { cause });
+    for (const reject of worker.held) reject(error);
     for (const retry of this.#waiting.splice(0)) retry();
   }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function isShared(bytes: Uint8Array): boolean {

@@ -6,12 +6,15 @@
  * and `--seed S --only N` does it again. Exit code 1 if there are findings.
  */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { build } from 'vite';
 
-/** Milliseconds for one mutant; a machine that is busy with other things needs some of them for itself. */
-const PATIENCE = 10_000;
+/** Seconds of processor time for one mutant, and of the clock: a machine may be busy with other things, too. */
+const PATIENCE = { work: 5, clock: 120 };
+/** Clock ticks in a second, for /proc. */
+const TICKS = 100;
 /** Megabytes of objects. */
 const HEAP = 160;
 const SHARES = { images: 0.8, streams: 0.1, servers: 0.1 };
@@ -42,6 +45,16 @@ function found(finding) {
   } else known.count++;
 }
 
+/** Seconds of processor time that a process has used; null where nobody tells. */
+function workOf(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / TICKS;
+  } catch {
+    return null;
+  }
+}
+
 /** Runs a child from mutant `first` on until `deadline`; resolves to where the next one is to begin. */
 function runChild(kind, first, end, deadline, totals) {
   return new Promise((resolve) => {
@@ -50,17 +63,23 @@ function runChild(kind, first, end, deadline, totals) {
     let trial = first - 1;
     let ready = false;
     let summary = false;
-    let heard = Date.now();
+    let heard = { clock: Date.now(), work: 0 };
     const timer = setInterval(() => {
       const now = Date.now();
-      // Making the seeds takes its time.
-      if (now - heard > (ready ? PATIENCE : 12 * PATIENCE)) {
-        found({ finding: `a hang of ${PATIENCE} ms`, kind, run: Number(values.seed), index: trial });
+      const work = workOf(child.pid);
+      const hangs = ready && work !== null && work - heard.work > PATIENCE.work;
+      if (hangs || now - heard.clock > PATIENCE.clock * 1000) {
+        found({
+          finding: `a hang: more than ${PATIENCE.work} s of work`,
+          kind,
+          run: Number(values.seed),
+          index: trial,
+        });
         child.kill('SIGKILL');
       } else if (now > deadline && ready) child.kill('SIGTERM');
     }, 200);
     createInterface({ input: child.stdio[3] }).on('line', (text) => {
-      heard = Date.now();
+      heard = { clock: Date.now(), work: workOf(child.pid) ?? 0 };
       const line = JSON.parse(text);
       if (line.ready) ready = true;
       else if (line.trial !== undefined) trial = line.trial;

@@ -1,6 +1,6 @@
 /** The program as users run it: bundled, in a process of its own. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from 'vite';
 import { afterAll, beforeAll } from 'vitest';
@@ -46,6 +46,7 @@ export function builtCli(): BuiltCli {
     // Below the project, so that the program finds its optional packages.
     mkdirSync('build', { recursive: true });
     directory = mkdtempSync(resolve('build', 'cli-'));
+    chmodSync(directory, 0o755);
     await build({ mode: 'cli', logLevel: 'error', build: { outDir: directory } });
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
