@@ -2,15 +2,15 @@
  * Checksums: crc32 and crc32c, adler32, xxh64.
  *
  * crc32 (ISO 3309, RFC 1952 section 8; reflected polynomial edb88320) and crc32c (Castagnoli; RFC 3720 appendix B.4;
- * 82f63b78) differ in the polynomial only. WebAssembly has no carry-less multiplication, so they are computed with tables:
- * "slicing-by-N" (Kounavis and Berry, "A systematic approach to building high performance, software-based, CRC
+ * 82f63b78) differ in the polynomial only. WebAssembly has no carry-less multiplication, so they are computed with
+ * tables: "slicing-by-N" (Kounavis and Berry, "A systematic approach to building high performance, software-based, CRC
  * generators", 2005). Table k says what a byte does to the remainder after k more bytes have gone by; sixteen tables
  * take sixteen bytes at once, and their loads do not depend on each other. Only the first four bytes meet the running
- * remainder. Sixteen slices (16 KiB a polynomial) still fit into the L1 cache beside the data; eight are a third slower.
+ * remainder. Sixteen slices (16 KiB a polynomial) still fit into the L1 cache beside the data.
  *
  * adler32 (RFC 1950 section 8.2) is two sums modulo 65521: `a` of the bytes, `b` of all values of `a`. With vectors,
- * sixteen bytes add their plain sum to `a`, and sixteen times the old `a` plus the sum weighted by 16, 15, ... 1 to `b`.
- * The modulus waits until the sums could overflow 32 bits.
+ * sixteen bytes add their plain sum to `a`, and sixteen times the old `a` plus the sum weighted by 16, 15, ... 1 to
+ * `b`. The modulus waits until the sums could overflow 32 bits.
  *
  * xxh64 (Collet, "XXH64", the specification in xxHash's documentation; zstd's content checksum, RFC 8878 section 3.1.1)
  * runs four lanes of multiply and rotate, and mixes them at the end.

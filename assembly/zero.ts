@@ -50,8 +50,8 @@ function endOfZeros(source: usize, position: usize, length: usize, granule: usiz
 
 /**
  * Splits `length` bytes at `source` into stretches and stores their lengths (u32) at `lengths`: data, zero, data, ...
- * They add up to `length`. A zero stretch is made of whole granules and at least `minimum` bytes long, or is everything.
- * Returns how many lengths were stored: at most `length / granule + 2`.
+ * They add up to `length`. A zero stretch is made of whole granules and at least `minimum` bytes long, or is
+ * everything. Returns how many lengths were stored: at most `length / granule + 2`.
  */
 export function split(source: usize, length: usize, granule: usize, minimum: usize, lengths: usize): u32 {
   if (length == 0) return 0;

@@ -1,13 +1,10 @@
 /**
  * The output as a stream of bits, lowest bit first (RFC 1951, section 3.1.1).
  *
- * Bits gather in a 64-bit buffer; `flush` stores all eight bytes and moves on by the whole ones, without a branch. So up
- * to eight bytes behind the stream are overwritten: the host gives the compressor an output of its own with room there.
- * Loops that write much keep buffer and count in locals; the state here is for what happens once a block.
+ * Bits gather in a 64-bit buffer; each flush stores all eight bytes and moves on by the whole ones, without a branch. So
+ * up to eight bytes behind the stream are overwritten: the host gives the compressor an output of its own with room
+ * there. Loops that write much keep buffer and count in locals; the state here is for what happens once a block.
  */
-
-/** Bytes that may be overwritten behind the end of the stream. */
-export const OUTPUT_SLACK: usize = 8;
 
 export let bitBuffer: u64 = 0;
 export let bitCount: u32 = 0;

@@ -4,7 +4,8 @@
  * Algorithm. Every position is entered into two hash tables, by its first three and by its first four bytes. `heads`
  * hold the last position of each hash; for four bytes, `links` lead from each position to the one before it with the
  * same hash, so that a chain runs from near to far. A search looks at the head of the three-byte table (a match of
- * three pays only when it is near) and follows the chain of the four-byte table up to `depth` steps or the window's end.
+ * three pays only when it is near) and follows the chain of the four-byte table up to `depth` steps or the window's
+ * end.
  *
  * Reasons.
  * - Positions are kept modulo 2^16, and links are distances: half the cache of 32-bit positions, and nothing has to be
@@ -106,7 +107,9 @@ export function skipPositions(at: usize, end: usize, position: u32, count: u32, 
   }
 }
 
-/** Of every so many positions that are passed without a search, one is entered: enough to find what is repeated later. */
+/**
+ * Of every so many positions that are passed without a search, one is entered: enough to find what is repeated later.
+ */
 const SOME: usize = 8;
 
 /** Enters some of the positions from `at` to `end`. */
@@ -121,7 +124,7 @@ export function enterSome(at: usize, end: usize, position: u32, mask: u32): void
 
 /** How many bytes at `a` and `b` agree; the first `from` do. At most `limit`. */
 @inline
-export function matchLength(a: usize, b: usize, from: u32, limit: u32): u32 {
+function matchLength(a: usize, b: usize, from: u32, limit: u32): u32 {
   let length = from;
   while (length < limit) {
     const difference = load<u64>(a + length) ^ load<u64>(b + length);
@@ -132,9 +135,10 @@ export function matchLength(a: usize, b: usize, from: u32, limit: u32): u32 {
 }
 
 /**
- * Enters `position`, which is the source's byte `at`, and looks for a match of more than `best` bytes. `word` is what is
- * at `at`, `near3` and `near4` the heads for it. Returns length << 16 | distance - 1 of the longest match that it finds,
- * or 0. `longest`: how long a match may be; `nice`: stop when it is this long. At least `ENTER_BYTES` bytes must follow.
+ * Enters `position`, which is the source's byte `at`, and looks for a match of more than `best` bytes. `word` is what
+ * is at `at`, `near3` and `near4` the heads for it. Returns length << 16 | distance - 1 of the longest match that it
+ * finds, or 0. `longest`: how long a match may be; `nice`: stop when it is this long. At least `ENTER_BYTES` bytes
+ * must follow.
  */
 @inline
 export function findMatch(

@@ -18,7 +18,7 @@ import {
 import { DISTANCE_COSTS, DISTANCE_COUNTS, LENGTH_COSTS, LITERAL_COSTS, LITLEN_COUNTS } from './workspace';
 
 /** A bit, in units of cost. */
-export const BIT: u32 = 16;
+const BIT: u32 = 16;
 
 /** Fraction bits of the logarithm. */
 const FRACTION: u32 = 12;

@@ -36,9 +36,9 @@ const HEADER_BYTES: usize = 2;
 const TRAILER_BYTES: usize = 4;
 
 /**
- * Compresses `length` bytes at `source` into at most `capacity` bytes at `target` (8 more may be overwritten) and returns
- * how many the stream has; 0: it would have more. `level`: 1 to 12; `window`: largest distance, 256 to 32768; `zlib`:
- * with header and checksum.
+ * Compresses `length` bytes at `source` into at most `capacity` bytes at `target` (8 more may be overwritten) and
+ * returns how many the stream has; 0: it would have more. `level`: 1 to 12; `window`: largest distance, 256 to 32768;
+ * `zlib`: with header and checksum.
  */
 export function deflate(
   source: usize,

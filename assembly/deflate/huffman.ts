@@ -33,9 +33,9 @@ const OF_LENGTH: usize = BUCKETS + <usize>RADIX * 2;
 const NEXT_CODE: usize = OF_LENGTH + 32 * 4;
 
 /**
- * Makes the code for `symbols` symbols from their counts (u32, below 2^18). Lengths (u8) and codes (u32, with the length
- * from `LENGTH_SHIFT` on) are stored by symbol; both are 0 for symbols that do not occur. A code has at least two
- * symbols, so that every decoder takes it.
+ * Makes the code for `symbols` symbols from their counts (u32, below 2^18). Lengths (u8) and codes (u32, with the
+ * length from `LENGTH_SHIFT` on) are stored by symbol; both are 0 for symbols that do not occur. A code has at least
+ * two symbols, so that every decoder takes it.
  */
 export function makeCode(counts: usize, symbols: u32, maxBits: u32, lengths: usize, codes: usize): void {
   memory.fill(lengths, 0, symbols);

@@ -44,8 +44,8 @@ function worth(length: u32, distance: u32): i32 {
 }
 
 /**
- * Whether `found`, `ahead` positions further on, beats the match that is held back: it must be worth the `ahead` literals
- * before it, a byte longer for each or as much nearer.
+ * Whether `found`, `ahead` positions further on, beats the match that is held back: it must be worth the `ahead`
+ * literals before it, a byte longer for each or as much nearer.
  */
 @inline
 function isBetter(found: u32, held: u32, ahead: u32): bool {
@@ -69,9 +69,9 @@ let bias: u32 = 0;
 let refreshAt: usize = 0;
 
 /**
- * Compresses `length` bytes at `source` as blocks; false: they do not fit. `searchDepth`: candidates that are looked at for
- * a position; `niceLength`: a match of this length is taken at once; `positions`: how many are tried before a match is
- * taken, 0 (greedy), 1 (lazy) or 2.
+ * Compresses `length` bytes at `source` as blocks; false: they do not fit. `searchDepth`: candidates that are looked
+ * at for a position; `niceLength`: a match of this length is taken at once; `positions`: how many are tried before a
+ * match is taken, 0 (greedy), 1 (lazy) or 2.
  */
 export function parse(
   source: usize,

@@ -3,8 +3,8 @@
  *
  * Data that is compressed already has no matches and all bytes equally often. Where that is so, most of it is passed
  * without a search: after a stretch that looked random more becomes literals unseen, twice as much the next time. While
- * it is passed it is watched piece by piece: where bytes are not spread evenly any more, the search goes on. Repetitions
- * of random bytes can be missed, a few KiB where they begin; that is the price.
+ * it is passed it is watched piece by piece: where bytes are not spread evenly any more, the search goes on.
+ * Repetitions of random bytes can be missed, a few KiB where they begin; that is the price.
  */
 import { SHORTEST_MATCH } from './format';
 import { LITERAL_FLAGS, LITLEN_COUNTS, PIECE_COUNTS } from './workspace';
@@ -50,8 +50,8 @@ const LONGEST_PASS: u32 = 8192;
 const PIECE: usize = 256;
 
 /**
- * Most that the squares of a piece's counts sum up to: random bytes give 511 on average, 600 once in ten thousand
- * pieces, text some thousands.
+ * Most that the squares of a piece's counts sum up to: for random bytes they are 511 on average, and more than 600 three
+ * times in ten thousand; for text they are thousands.
  */
 const EVEN_PIECE: u32 = 600;
 
@@ -85,8 +85,8 @@ function sumLiterals(): void {
 }
 
 /**
- * How many bytes from `at` on should become literals without a search: 0 unless what was searched since the last call had
- * (nearly) no match and the block's literals are spread evenly. They are counted here; `end` bounds them.
+ * How many bytes from `at` on should become literals without a search: 0 unless what was searched since the last call
+ * had (nearly) no match and the block's literals are spread evenly. They are counted here; `end` bounds them.
  */
 export function passRandom(at: usize, end: usize): u32 {
   sumLiterals();

@@ -1,11 +1,11 @@
 /**
  * Parser that looks for the cheapest way through a block.
  *
- * Algorithm. First every match at every position of a block is collected. Then, from the end of the block backwards, each
- * position learns what the cheapest way from there to the end costs, and whether it begins with a literal or with which
- * match: the shortest path in a graph whose edges are literals and matches, every shorter length of a match included.
- * Costs depend on the codes and the codes on the choices, so this is done several times: the first costs come from
- * what a greedy parser would choose, the following from the way before. The smallest result is kept.
+ * Algorithm. First every match at every position of a block is collected. Then, from the end of the block backwards,
+ * each position learns what the cheapest way from there to the end costs, and whether it begins with a literal or
+ * with which match: the shortest path in a graph whose edges are literals and matches, every shorter length of a
+ * match included. Costs depend on the codes and the codes on the choices, so this is done several times: the first
+ * costs come from what a greedy parser would choose, the following from the way before. The smallest result is kept.
  *
  * A match of `nice` bytes is not worth thinking about: no others are collected for the bytes that it covers. That also
  * bounds the work on runs, where each position would have hundreds of matches.
@@ -87,8 +87,8 @@ export function parseOptimally(source: usize, length: usize, window: u32, depth:
 }
 
 /**
- * Collects the matches of the block that begins at `start`, decides where it ends, and counts what a greedy parser would
- * choose.
+ * Collects the matches of the block that begins at `start`, decides where it ends, and counts what a greedy parser
+ * would choose.
  */
 function collectBlock(source: usize, start: usize, end: usize, window: u32, depth: u32, nice: u32): void {
   const bias = firstPosition(window) - <u32>source;

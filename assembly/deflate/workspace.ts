@@ -12,7 +12,8 @@
  * A sequence is a run of literals and the match behind it, eight bytes:
  *
  *   u32  literals: how many; they are where the source is
- *   u32  bits 0..8 length of the match, 0 at the end of a block; bits 9..13 slot of the distance; bits 16..30 distance - 1
+ *   u32  bits 0..8 length of the match, 0 at the end of a block; bits 9..13 slot of the distance; bits 16..30
+ *   distance - 1
  */
 import { DEFLATE_WORKSPACE, DEFLATE_WORKSPACE_SIZE } from '../memory';
 

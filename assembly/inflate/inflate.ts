@@ -1,10 +1,10 @@
 /**
  * Inflate: RFC 1951 streams, raw or framed as RFC 1950 (zlib).
  *
- * Algorithm. The stream is read through a 64-bit buffer whose lowest bit is the next one, and decoded with the tables of
- * tables.ts. The symbols of a block are decoded by two loops (symbols.ts). The fast loop runs while both ends are far
- * away: it loads eight bytes at a time, decodes up to three literals or one match between refills, and checks nothing
- * but the distance. The careful loop decodes the rest symbol by symbol and checks everything.
+ * Algorithm. The stream is read through a 64-bit buffer whose lowest bit is the next one, and decoded with the tables
+ * of tables.ts. The symbols of a block are decoded by two loops (symbols.ts). The fast loop runs while both ends are
+ * far away: it loads eight bytes at a time, decodes up to three literals or one match between refills, and checks
+ * nothing but the distance. The careful loop decodes the rest symbol by symbol and checks everything.
  *
  * Bounds. The content's size is known, so the stream is right when it has filled the output: raw streams end there,
  * whatever follows. A zlib stream must also end and carry the right adler32. Whatever the input is, writes stay within

@@ -39,8 +39,8 @@ const NO_SYMBOL: u32 = SPECIAL | INVALID;
 const MAX_CODE_BITS: u32 = 15;
 
 /**
- * Root bits. 11 for literals and lengths decode all but rare symbols at once in 8 KiB of L1; 10 meet subtables more
- * often, 12 cost more to fill than they save on 64 KiB units. 8 suffice for 30 distances.
+ * Root bits. 11 for literals and lengths decode all but rare symbols at once, from 8 KiB that stay in the L1 cache. A
+ * larger root must be filled for every block, and units of 64 KiB have short blocks. 8 suffice for 30 distances.
  */
 export const LITLEN_ROOT_BITS: u32 = 11;
 export const DISTANCE_ROOT_BITS: u32 = 8;
