@@ -35,6 +35,7 @@ export interface HelpRequest {
   help: boolean;
 }
 
+/** `-h, --help`, which every verb has. */
 export function helpOption<R extends HelpRequest>(): Option<R> {
   return option('h', 'help', null, 'print this help and exit', (request) => {
     request.help = true;

@@ -27,12 +27,14 @@ export function readingOptions<R extends ReadingRequest>(): Option<R>[] {
   ];
 }
 
+/** `--object`: secrets and the like; refused where diskloom has no use for it. */
 export function objectOption<R>(): Option<R> {
   return option('', 'object', 'OBJDEF', 'a QEMU object such as a secret: TYPE,id=ID,...', (_request, value) =>
     checkObject(value),
   );
 }
 
+/** `--allow-external`: lifts the policy on files that an image names. */
 export function externalOption<R extends { allowExternal: boolean }>(): Option<R> {
   return option(
     '',
@@ -45,6 +47,7 @@ export function externalOption<R extends { allowExternal: boolean }>(): Option<R
   );
 }
 
+/** `--output human|json`. */
 export function outputOption<R extends { output: OutputFormat }>(): Option<R> {
   return option('', 'output', 'human|json', 'how to print it (default human)', (request, value) => {
     request.output = outputArgument(value);

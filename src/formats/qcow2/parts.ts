@@ -42,6 +42,7 @@ export interface PartsRequest {
   tableMemory?: number | undefined;
 }
 
+/** Puts together what fills or changes an image: caches, allocator, placer. */
 export function writingParts(request: PartsRequest): WritingParts {
   const { header, store, data, kernels, refcountTable, inPlace, tableMemory } = request;
   const clusterSize = clusterSizeOf(header);

@@ -16,6 +16,7 @@ export interface L2Entry {
 
 export type EntryKind = 'unallocated' | 'zero' | 'zero, allocated' | 'data' | 'compressed';
 
+/** The entry with this index in a table's bytes, with its bitmap where entries are extended. */
 export function l2EntryAt(view: DataView, index: number, { isExtended, l2EntrySize }: CheckedFile): L2Entry {
   const at = index * l2EntrySize;
   const zeroBits = isExtended ? view.getUint32(at + 8) : 0;
@@ -23,6 +24,7 @@ export function l2EntryAt(view: DataView, index: number, { isExtended, l2EntrySi
   return { high: view.getUint32(at), low: view.getUint32(at + 4), zeroBits, allocatedBits };
 }
 
+/** What an entry says of its cluster. */
 export function kindOf({ high, low }: L2Entry, { isExtended, hasDataFile }: CheckedFile): EntryKind {
   if (isCompressed(high)) return 'compressed';
   const hasOffset = hostOffsetOf(high, low) !== 0;

@@ -5,6 +5,7 @@ export function emptyTally(): CheckTally {
   return { corruptions: 0, leaks: 0, checkErrors: 0, corruptionsFixed: 0, leaksFixed: 0 };
 }
 
+/** Adds `part` to `sum`, in place. */
 export function addTally(sum: CheckTally, part: CheckTally): void {
   sum.corruptions += part.corruptions;
   sum.leaks += part.leaks;
