@@ -6,6 +6,7 @@
  * snapshot may use it too, and a copy takes its place.
  */
 import { corrupt } from '../../errors.js';
+import { isPending } from '../../maybe.js';
 import { clusterSizeOf, hasDataFile, hasExtendedL2, l2CoverageOf, l2EntrySizeOf, type QcowHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
 import {
@@ -50,6 +51,8 @@ export class ClusterTables {
   readonly isExternal: boolean;
   readonly #entrySize: number;
   readonly #perPage: number;
+  /** The table that was asked for last, by its index in the L1 table. */
+  #current = { index: -1, offset: 0 };
 
   constructor(
     private readonly header: QcowHeader,
@@ -85,11 +88,15 @@ export class ClusterTables {
   /** Host offset of the L2 table that maps `guest`, one that may be changed: made or copied if need be. */
   *table(guest: number): Steps<number> {
     const index = Math.floor(guest / this.coverage);
+    if (index === this.#current.index) return this.#current.offset;
     const { high, low } = yield* this.#l1Entry(index);
     const old = hostOffsetOf(high, low);
     if (old % this.clusterSize !== 0)
       throw corrupt(`L2 table offset 0x${old.toString(16)} unaligned (L1 index: 0x${index.toString(16)})`);
-    if (isCopied(high)) return old;
+    if (isCopied(high)) {
+      this.#current = { index, offset: old };
+      return old;
+    }
     const offset = yield* this.refcounts.allocate(1);
     this.space.claim(offset, this.clusterSize);
     yield* this.#fillTable(offset, old);
@@ -98,6 +105,7 @@ export class ClusterTables {
     entry.page.view.setUint32(entry.at + 4, lowOf(offset));
     this.tables.markDirty(entry.page);
     if (old !== 0) yield* this.refcounts.free(old, this.clusterSize);
+    this.#current = { index, offset };
     return offset;
   }
 
@@ -126,9 +134,13 @@ export class ClusterTables {
    *   subclusters that they touch become allocated. With to = from none does (preallocation).
    */
   *enter(table: number, cluster: number, count: number, host: number, from: number, to: number): Steps<void> {
-    let place = yield* this.#place(table, cluster);
+    let { page, at } = yield* this.#place(table, cluster);
+    this.tables.markDirty(page);
     for (let index = 0; index < count; index++) {
-      const { page, at } = place;
+      if (at === this.tables.pageSize) {
+        ({ page, at } = yield* this.#place(table, cluster + index));
+        this.tables.markDirty(page);
+      }
       const { view } = page;
       const oldHigh = view.getUint32(at);
       const oldLow = view.getUint32(at + 4);
@@ -136,13 +148,13 @@ export class ClusterTables {
       view.setUint32(at, (highOf(offset) | COPIED_HIGH) >>> 0);
       view.setUint32(at + 4, lowOf(offset));
       if (this.isExtended) this.#setSubclusters(view, at, cluster + index, from, to);
-      this.tables.markDirty(page);
-      const replaces = (oldHigh !== 0 || oldLow !== 0) && !this.#refersTo(oldHigh, oldLow, offset);
-      if (replaces) yield* this.#give(oldHigh, oldLow);
-      const next = at + this.#entrySize;
+      at += this.#entrySize;
+      if ((oldHigh === 0 && oldLow === 0) || this.#refersTo(oldHigh, oldLow, offset)) continue;
+      yield* this.#give(oldHigh, oldLow);
       if (index + 1 === count) return;
-      place =
-        replaces || next === this.tables.pageSize ? yield* this.#place(table, cluster + index + 1) : { page, at: next };
+      // Another page may have taken the place of this one meanwhile.
+      ({ page, at } = yield* this.#place(table, cluster + index + 1));
+      this.tables.markDirty(page);
     }
   }
 
@@ -195,7 +207,8 @@ export class ClusterTables {
 
   *#place(table: number, cluster: number): Steps<EntryPlace> {
     const index = cluster % (this.clusterSize / this.#entrySize);
-    const page = yield* settle(this.tables.page(table + index * this.#entrySize));
+    const found = this.tables.page(table + index * this.#entrySize);
+    const page = isPending(found) ? yield* settle(found) : found;
     return { page, at: (index % this.#perPage) * this.#entrySize };
   }
 

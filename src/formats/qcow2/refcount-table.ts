@@ -7,6 +7,7 @@
  */
 import { viewOf, writeU64 } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
+import { isPending } from '../../maybe.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
@@ -215,7 +216,8 @@ export class RefcountTable {
     if (offset % this.#clusterSize !== 0)
       throw corrupt(`Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`);
     const pageInBlock = Math.floor((cluster % this.perBlock) / this.#perPage);
-    const page = yield* settle(this.blocks.page(offset + pageInBlock * this.blocks.pageSize));
+    const found = this.blocks.page(offset + pageInBlock * this.blocks.pageSize);
+    const page = isPending(found) ? yield* settle(found) : found;
     const first = index * this.perBlock + pageInBlock * this.#perPage;
     return { page, first, end: first + this.#perPage };
   }

@@ -3,7 +3,7 @@
  *
  * A page (`TablePage`) is a stretch of a table: a whole table where clusters are small, 64 KiB of it where they are
  * large. Pages are aligned to their size in the file and never larger than a cluster, so a page never holds anything
- * but the table. The least recently used page goes first; a 1 TiB image costs no more memory than a small one.
+ * but the table. What has not been used lately goes first; a 1 TiB image costs no more memory than a small one.
  *
  * Reading: `page(offset)` is synchronous when the page is there.
  *
@@ -25,6 +25,8 @@ const LARGEST_PAGE = 64 * 1024;
 export const DEFAULT_TABLE_MEMORY = 32 * 1024 * 1024;
 /** Fewer pages than this would be read again and again, whatever the budget. */
 const FEWEST_PAGES = 16;
+/** One page in so many is evicted when the cache is full. */
+const EVICTED_PART = 16;
 
 export interface TablePage {
   /** Host offset of the page's first byte. */
@@ -36,6 +38,8 @@ export interface TablePage {
 
 interface CachedPage extends TablePage {
   dirty: boolean;
+  /** It was asked for since it was last considered for eviction. */
+  used: boolean;
   /** The write that is under way; the next one of the same page waits for it. */
   writing: Promise<void> | null;
 }
@@ -46,12 +50,14 @@ export class TableCache {
   readonly #source: ByteSource;
   readonly #sink: ByteSink | null;
   readonly #capacity: number;
-  /** In order of use, the least recently used first. */
+  /** The next candidates for eviction first; one that was used since gets a second chance at the end. */
   readonly #pages = new Map<number, CachedPage>();
   readonly #loading = new Map<number, Promise<CachedPage>>();
   /** The page of the last answer: table walks ask for the same one again and again. */
   #latest: CachedPage | null = null;
   #dirtyCount = 0;
+  #slab = new Uint8Array(0);
+  #slabUsed = 0;
 
   constructor(
     source: ByteSource,
@@ -75,16 +81,14 @@ export class TableCache {
     if (this.#latest?.offset === start) return this.#latest;
     const page = this.#pages.get(start);
     if (page === undefined) return this.#loading.get(start) ?? this.#load(start);
-    this.#pages.delete(start);
-    this.#pages.set(start, page);
+    page.used = true;
     this.#latest = page;
     return page;
   }
 
   /** A page of zeros at host `offset` (a multiple of `pageSize`), dirty; replaces what was there. */
   create(offset: number): MaybePromise<TablePage> {
-    const bytes = new Uint8Array(this.pageSize);
-    const page: CachedPage = { offset, bytes, view: viewOf(bytes), dirty: false, writing: null };
+    const page = this.#newPage(offset);
     this.#drop(offset);
     this.#setDirty(page, true);
     return this.#insert(page);
@@ -125,13 +129,23 @@ export class TableCache {
   #load(start: number): MaybePromise<CachedPage> {
     if (start >= this.#source.size)
       throw corrupt(`Table at offset ${start} lies beyond the end of the file`, { offset: start });
-    const bytes = new Uint8Array(this.pageSize);
-    const page: CachedPage = { offset: start, bytes, view: viewOf(bytes), dirty: false, writing: null };
-    const pending = readPadded(this.#source, start, bytes);
+    const page = this.#newPage(start);
+    const pending = readPadded(this.#source, start, page.bytes);
     if (!isPending(pending)) return this.#insert(page);
     const loading = pending.then(() => this.#insert(page)).finally(() => this.#loading.delete(start));
     this.#loading.set(start, loading);
     return loading;
+  }
+
+  /** Small pages are cut from larger pieces of memory: the engine's own cost of a piece exceeds that of 512 bytes. */
+  #newPage(offset: number): CachedPage {
+    if (this.#slabUsed + this.pageSize > this.#slab.length) {
+      this.#slab = new Uint8Array(LARGEST_PAGE);
+      this.#slabUsed = 0;
+    }
+    const bytes = this.#slab.subarray(this.#slabUsed, this.#slabUsed + this.pageSize);
+    this.#slabUsed += this.pageSize;
+    return { offset, bytes, view: viewOf(bytes), dirty: false, used: false, writing: null };
   }
 
   #insert(page: CachedPage): MaybePromise<CachedPage> {
@@ -142,18 +156,25 @@ export class TableCache {
     return isPending(making) ? making.then(() => page) : page;
   }
 
+  /**
+   * Evicts several pages at once when there are too many: finding the first entry of a map again and again costs more
+   * than walking it. Each page is considered twice at most; dirty pages that are held, and the latest, stay.
+   */
   #makeRoom(): MaybePromise<void> {
-    // Dirty pages that are held are passed over; the latest page stays, whatever else there is.
-    for (let candidates = this.#pages.size - 1; this.#pages.size > this.#capacity && candidates > 0; candidates--) {
-      const [oldest] = this.#pages.values();
-      if (this.holdsDirty && oldest!.dirty) {
-        this.#pages.delete(oldest!.offset);
-        this.#pages.set(oldest!.offset, oldest!);
+    if (this.#pages.size <= this.#capacity) return;
+    const enough = this.#capacity - Math.floor(this.#capacity / EVICTED_PART);
+    let candidates = 2 * this.#pages.size;
+    for (const page of this.#pages.values()) {
+      if (this.#pages.size <= enough || candidates-- === 0) return;
+      if (page.used || page === this.#latest || (this.holdsDirty && page.dirty)) {
+        page.used = false;
+        this.#pages.delete(page.offset);
+        this.#pages.set(page.offset, page);
         continue;
       }
-      const pending = this.#writeBack(oldest!);
+      const pending = this.#writeBack(page);
       if (isPending(pending)) return pending.then(() => this.#makeRoom());
-      this.#drop(oldest!.offset);
+      this.#drop(page.offset);
     }
   }
 
