@@ -51,7 +51,10 @@ describeWith(['qemu-img', 'qemu-io', 'nbdkit'], 'files that an image names', () 
   it.each(outside)('%s as a backing file', async (what, backing, named) => {
     const source = overlay(`${what}.qcow2`, await backing());
     const target = scratch(`${what}.new`);
-    for (const verb of [['convert', '-O', 'raw'], ['info', '--backing-chain']]) {
+    for (const verb of [
+      ['convert', '-O', 'raw'],
+      ['info', '--backing-chain'],
+    ]) {
       const names = verb[0] === 'convert' ? [source, target] : [source];
       const refused = await cli.run([...verb, ...names]);
       expect(refused.code, refused.stderr).toBe(1);

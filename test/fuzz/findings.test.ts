@@ -1,7 +1,12 @@
 /** What the fuzzer has found, built field by field. */
+
+import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { convert } from '../../src/commands/convert.js';
 import { imageInfo } from '../../src/commands/info.js';
+import { PackedClusters } from '../../src/formats/qcow2/packed.js';
+import type { RunBuffer } from '../../src/kernels/kernels.js';
+import { MemoryStore } from '../../src/storage/memory.js';
 import { sample } from '../formats/qcow2/sample.js';
 import { PlainKernels } from '../support/plain-kernels.js';
 import { rejection } from '../support/rejection.js';
@@ -46,4 +51,36 @@ describe('an image that is its own backing file', () => {
       expect(world.files.has(TARGET)).toBe(false);
     },
   );
+});
+
+describe('compressed clusters that are scattered over the file', () => {
+  class CountingKernels extends PlainKernels {
+    lent = 0;
+
+    override buffer(length: number): RunBuffer {
+      this.lent += length;
+      return super.buffer(length);
+    }
+  }
+
+  it('take memory by their size, not by their number', async () => {
+    const [clusterSize, distance, count] = [512, 1000, 1024];
+    const stream = deflateRawSync(new Uint8Array(clusterSize).fill(0x22));
+    const file = new Uint8Array(distance * count);
+    for (let index = 0; index < count; index++) file.set(stream, index * distance);
+    const kernels = new CountingKernels();
+    const clusters = new PackedClusters(new MemoryStore('image', file), kernels, 'deflate', clusterSize);
+    const disk = new Uint8Array(clusterSize * count);
+    await clusters.read(
+      Array.from({ length: count }, (_, index) => ({
+        hostOffset: ((index * 7) % count) * distance,
+        packedLength: stream.length,
+        skip: 0,
+        into: disk.subarray(index * clusterSize, (index + 1) * clusterSize),
+      })),
+    );
+    expect(disk.every((byte) => byte === 0x22)).toBe(true);
+    expect(kernels.lent).toBeLessThan(2 * 64 * 1024);
+    expect(kernels.held).toBe(0);
+  });
 });

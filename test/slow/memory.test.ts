@@ -42,9 +42,14 @@ describeWith(['qemu-img'], 'a fragmented qcow2 of 1 TiB', () => {
     for (const [name, ...options] of targets) {
       expect(await peakOf('convert', ...options, source, scratch(name)), name).toBeLessThan(LIMIT);
       expect(statSync(scratch(name)).blocks * 512, name).toBeLessThan(3 * 1024 ** 3);
-      qemuImg('compare', '-q', source, scratch(name));
-      rmSync(scratch(name));
+      // To compare with the source takes minutes; once is enough.
+      if (name === 'new.raw') qemuImg('compare', '-q', source, scratch(name), '-F', 'raw');
+      else {
+        qemuImg('compare', '-q', scratch('new.raw'), scratch(name), '-f', 'raw', '-F', 'qcow2');
+        rmSync(scratch(name));
+      }
     }
+    rmSync(scratch('new.raw'));
   });
 });
 

@@ -7,7 +7,7 @@
  * decompressed into a small cache, since the rest will be asked for next.
  */
 import { corrupt, ImageError } from '../../errors.js';
-import type { Codec, Kernels, RunBuffer, Unpack } from '../../kernels/kernels.js';
+import type { Codec, Kernels, Unpack } from '../../kernels/kernels.js';
 import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { readPadded } from './header.js';
@@ -120,32 +120,28 @@ export class PackedClusters {
       if (start >= this.#source.size)
         throw corrupt(`Compressed cluster at offset ${start} lies beyond the end of the file`, { offset: start });
     }
-    const buffers = fetches.map(({ start, end }) => this.#kernels.buffer(bufferLength(end - start)));
-    const release = () => {
-      for (const buffer of buffers) buffer.release();
-    };
+    // One buffer for all: where streams lie scattered, each in one of its own would be many times their size.
+    const buffer = this.#kernels.buffer(bufferLength(fetches.reduce((sum, { start, end }) => sum + end - start, 0)));
+    const parts = partsFor(fetches, buffer.bytes);
     try {
-      const reads = fetches.map(({ start, end }, index) =>
-        readPadded(this.#source, start, buffers[index]!.bytes.subarray(0, end - start)),
-      );
-      const arrived = allSettled(reads);
+      const arrived = allSettled(fetches.map(({ start }, index) => readPadded(this.#source, start, parts[index]!)));
       const unpacked = isPending(arrived)
-        ? arrived.then(() => this.#unpack(fetches, buffers))
-        : this.#unpack(fetches, buffers);
-      if (isPending(unpacked)) return unpacked.catch(asDamaged).finally(release);
+        ? arrived.then(() => this.#unpack(fetches, parts))
+        : this.#unpack(fetches, parts);
+      if (isPending(unpacked)) return unpacked.catch(asDamaged).finally(() => buffer.release());
     } catch (error) {
-      release();
+      buffer.release();
       return asDamaged(error);
     }
-    release();
+    buffer.release();
   }
 
-  #unpack(fetches: readonly Fetch[], buffers: readonly RunBuffer[]): MaybePromise<void> {
+  #unpack(fetches: readonly Fetch[], parts: readonly Uint8Array[]): MaybePromise<void> {
     const batch: Unpack[] = [];
     for (const [index, { start, jobs }] of fetches.entries()) {
       for (const { hostOffset, packedLength, into } of jobs) {
         const from = hostOffset - start;
-        batch.push({ packed: buffers[index]!.bytes.subarray(from, from + packedLength), into });
+        batch.push({ packed: parts[index]!.subarray(from, from + packedLength), into });
       }
     }
     return this.#kernels.unpack(this.#codec, batch);
@@ -167,6 +163,16 @@ function fetchesFor(jobs: readonly Job[]): Fetch[] {
     }
   }
   return fetches;
+}
+
+/** Cuts a part of `bytes` for each fetch. */
+function partsFor(fetches: readonly Fetch[], bytes: Uint8Array): Uint8Array[] {
+  let at = 0;
+  return fetches.map(({ start, end }) => {
+    const part = bytes.subarray(at, at + end - start);
+    at += part.length;
+    return part;
+  });
 }
 
 /** Recycled memory is kept by length; powers of two keep the number of lengths small. */
