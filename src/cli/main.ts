@@ -5,6 +5,7 @@
  */
 import type { Platform } from '../commands/platform.js';
 import { nodePlatform } from '../platform/node/platform.js';
+import { tuneEngine } from './engine.js';
 import { type OptionNames, readOptions, UsageError } from './getopt.js';
 import { HelpWanted, helpText } from './options.js';
 import { guardOutput, print } from './output.js';
@@ -61,6 +62,7 @@ function usage(): string {
 }
 
 guardOutput(printError);
+tuneEngine();
 main(process.argv.slice(2), nodePlatform)
   .catch((error) => {
     reportFailure(error, null);
