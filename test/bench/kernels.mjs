@@ -30,6 +30,7 @@ const budget = Number(flags.megabytes) << 20;
 const levels = flags.levels.split(',').map(Number);
 const only = new RegExp(flags.only);
 const folder = mkdtempSync(join(tmpdir(), 'diskloom-kernels-'));
+process.on('exit', () => rmSync(folder, { recursive: true }));
 
 /** Runs a pass; the size that it returns goes along. */
 function timed(pass) {
@@ -143,4 +144,3 @@ for (const [name, bytes] of dataSets({ unit: UNIT, budget, image: flags.image })
     console.log(`${row.name.padEnd(44)} ${speed.padStart(6)} MB/s  ${size}`.trimEnd());
   }
 }
-rmSync(folder, { recursive: true });
