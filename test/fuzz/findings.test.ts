@@ -2,12 +2,14 @@
 
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { viewOf } from '../../src/bytes.js';
 import { convert } from '../../src/commands/convert.js';
 import { imageInfo } from '../../src/commands/info.js';
+import { COPIED_HIGH } from '../../src/formats/qcow2/layout.js';
 import { PackedClusters } from '../../src/formats/qcow2/packed.js';
 import type { RunBuffer } from '../../src/kernels/kernels.js';
 import { MemoryStore } from '../../src/storage/memory.js';
-import { sample } from '../formats/qcow2/sample.js';
+import { AT, CLUSTER, sample, setEntry } from '../formats/qcow2/sample.js';
 import { PlainKernels } from '../support/plain-kernels.js';
 import { rejection } from '../support/rejection.js';
 import { PagedFile } from './paged-store.js';
@@ -51,6 +53,39 @@ describe('an image that is its own backing file', () => {
       expect(world.files.has(TARGET)).toBe(false);
     },
   );
+});
+
+describe('an L1 table that names one L2 table again and again', () => {
+  const ENTRIES = 100_000;
+
+  function endless(entries: number): Uint8Array {
+    const small = sample((header) => {
+      header.l1TableOffset = AT.end;
+      header.l1Size = ENTRIES;
+      header.size = ENTRIES * (CLUSTER / 8) * CLUSTER;
+      header.autoclearFeatures = 0n;
+      header.snapshotCount = 0;
+    });
+    const bytes = new Uint8Array(AT.end + ENTRIES * 8);
+    bytes.set(small.bytes);
+    const view = viewOf(bytes);
+    for (let index = 0; index < entries; index++) setEntry(view, AT.end + 8 * index, COPIED_HIGH, AT.l2);
+    return bytes;
+  }
+
+  it('is refused by who reads the disk, and described by info', async () => {
+    const world = worldWith(endless(ENTRIES));
+    const error = await rejection(() => convert(world, convertRequest(NAME, TARGET, 'qcow2')));
+    expect(error).toMatchObject({ code: 'corrupt' });
+    expect(error.message).toMatch(/L2 tables overlap: the file has 206 clusters, fewer than L2 tables$/);
+    expect((await info(world))[0]).toMatchObject({ format: 'qcow2' });
+  });
+
+  it('may have more entries than the file has clusters', async () => {
+    const world = worldWith(endless(1));
+    await convert(world, convertRequest(NAME, TARGET, 'qcow2'));
+    expect(world.files.get(TARGET)?.size).toBeGreaterThan(0);
+  });
 });
 
 describe('compressed clusters that are scattered over the file', () => {

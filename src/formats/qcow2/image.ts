@@ -16,6 +16,7 @@ import { type Bitmap, bitmapStretches } from './bitmaps.js';
 import { describeImage } from './details.js';
 import { clusterSizeOf, type QcowHeader, readPadded } from './header.js';
 import type { DataHoles } from './holes.js';
+import { overlapIn } from './l1-overlap.js';
 import { ClusterMap, type L1Table, type Run } from './map.js';
 import { type PackedCluster, PackedClusters } from './packed.js';
 import { findSnapshot, type Snapshot, snapshotL1 } from './snapshots.js';
@@ -96,8 +97,11 @@ export class QcowImage implements Image {
    */
   async snapshot(idOrName: string): Promise<QcowImage> {
     const snapshot = findSnapshot(this.snapshots, idOrName);
-    const { header, source } = this.parts;
-    return new QcowImage(this.parts, snapshot.size, snapshotL1(snapshot, header, source.size));
+    const { header, source, tables } = this.parts;
+    const l1 = snapshotL1(snapshot, header, source.size);
+    const overlap = await overlapIn(l1, tables, this.clusterSize, source.size);
+    if (overlap !== null) throw overlap;
+    return new QcowImage(this.parts, snapshot.size, l1);
   }
 
   /** What a bitmap holds. Throws `not-found`; `corrupt`, also for one that is `inUse` and of the wrong size. */

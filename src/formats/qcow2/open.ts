@@ -7,19 +7,23 @@ import { describeEncryption, encryptionRefusal } from './encryption.js';
 import { clusterSizeOf, hasDataFile, type QcowHeader, readHeader } from './header.js';
 import { DataHoles } from './holes.js';
 import { QcowImage, type QcowParts } from './image.js';
+import { overlapIn } from './l1-overlap.js';
 import { AUTOCLEAR, ENTRY_SIZE } from './layout.js';
 import { readSnapshots, type Snapshot } from './snapshots.js';
 import { TableCache } from './tables.js';
 
 /**
  * Reads header, snapshot table and bitmap directory; throws where one of them is damaged. An image that is sound but
- * cannot be read (encrypted, its data file missing or refused) opens and is `unreadable`.
+ * cannot be read (encrypted, its data file missing or refused, its tables endless) opens and is `unreadable`.
  */
 export async function openQcow2(source: ByteSource, context: DriverContext): Promise<QcowImage> {
   const header = await readHeader(source);
   if (header.l1TableOffset + header.l1Size * ENTRY_SIZE > source.size)
     throw corrupt('Active L1 table ends beyond the end of the file');
-  return new QcowImage(await readParts(source, header, await readSnapshots(source, header), context));
+  const parts = await readParts(source, header, await readSnapshots(source, header), context);
+  const l1 = { offset: header.l1TableOffset, entries: header.l1Size };
+  const overlap = await overlapIn(l1, parts.tables, clusterSizeOf(header), source.size);
+  return new QcowImage({ ...parts, unreadable: parts.unreadable ?? overlap });
 }
 
 /** What an image consists of besides header and snapshots. Throws where bitmaps or encryption are damaged. */
