@@ -1,14 +1,14 @@
 /**
- * Reading bit streams backward (RFC 8878 section 4.1.2 and 4.2.2).
+ * Reading bit streams backward (RFC 8878 sections 3.1.1.3.2.1.2 and 4.2.2).
  *
  * FSE and Huffman streams are written forward and read from their end. The last byte carries a 1 bit above the last bit
  * of the stream, so it is never 0. A *position* counts the bits that are still to be read; it starts at what
  * `streamBits` returns and is exactly 0 when a well-formed stream has been read.
  *
- * Reads load the eight bytes that *end* with the wanted bits. Near the start of a stream they reach up to eight bytes in
- * front of it, which never leaves the input: in front of every bit stream of a frame lie at least 12 bytes of the same
- * frame (magic number 4, frame header 2, block header 3, section header 3). So readers check positions, not addresses,
- * and there is no second, careful way to read.
+ * Reads load the eight bytes that *end* with the wanted bits. Near the start of a stream they reach up to eight bytes
+ * in front of it, which never leaves the input: in front of every bit stream of a frame lie at least 12 bytes of the
+ * same frame (magic number 4, frame header 2, block header 3, section header 3). So readers check positions, not
+ * addresses, and there is no second, careful way to read.
  */
 
 /** Bits that one load is good for: 64 less the seven that the alignment to bytes may cost. */

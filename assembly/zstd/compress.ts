@@ -2,8 +2,8 @@
  * Zstandard encoder: one frame (RFC 8878 section 3.1.1).
  *
  * The frame is a single segment with its content size and without checksum: the decoder then knows how much memory it
- * needs and that the window is the content. Blocks of 128 KiB follow: one repeated byte as RLE block, what does not become
- * smaller as raw block, the rest as literals and sequences.
+ * needs and that the window is the content. Blocks of 128 KiB follow: one repeated byte as RLE block, what does not
+ * become smaller as raw block, the rest as literals and sequences.
  *
  * A block is built in the workspace and copied when it is known to be worth it; a block that is not leaves no trace in
  * what the decoder remembers (offsets, tables, tree), so the encoder forgets it too.
@@ -29,8 +29,8 @@ const SINGLE_SEGMENT: u32 = 1 << 5;
 const CONTENT_SIZE_FLAG: u32 = 6;
 
 /**
- * Compresses `srcLen` bytes into one frame; `level` is 1 to 19, see levels. Returns the size of the frame in bytes, or 0 if
- * it does not fit into `dstCapacity`.
+ * Compresses `srcLen` bytes into one frame; `level` is 1 to 19, see levels. Returns the size of the frame in bytes, or
+ * 0 if it does not fit into `dstCapacity`.
  */
 export function zstdCompress(src: usize, srcLen: i32, dst: usize, dstCapacity: i32, level: i32): i32 {
   const limit = dst + dstCapacity;
@@ -78,7 +78,9 @@ function writeBlockHeader(type: u32, size: usize, last: bool, to: usize): usize 
 }
 
 /** Writes one block to `to`; returns its end, or 0 if it does not fit. */
-function writeBlock(source: usize, size: usize, last: bool, to: usize, limit: usize, frameSize: u32, level: i32): usize {
+function writeBlock(
+  source: usize, size: usize, last: bool, to: usize, limit: usize, frameSize: u32, level: i32,
+): usize {
   if (limit - to < <usize>BLOCK_HEADER_SIZE + 1) return 0;
   if (size > 1 && isRun(source, size)) {
     to = writeBlockHeader(BLOCK_RLE, size, last, to);

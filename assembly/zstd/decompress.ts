@@ -2,8 +2,8 @@
  * Zstandard decoder: frames and blocks (RFC 8878 sections 3.1 and 3.1.1.2).
  *
  * The whole output lies in one flat buffer, so there is no window to keep: a match may reach back to the first byte of
- * its frame. The window size still bounds the size of a block, and a window larger than `WINDOW_LIMIT` is refused as the
- * reference decoder refuses it. Dictionaries are refused.
+ * its frame. The window size still bounds the size of a block, and a window larger than `WINDOW_LIMIT` is refused as
+ * the reference decoder refuses it. Dictionaries are refused.
  *
  * Nothing is trusted: sizes are compared with what is left before they are used, tables are complete or refused, and
  * every loop consumes input or produces output. Loads may touch up to `OVERREAD` bytes behind the input (see the memory
@@ -11,18 +11,14 @@
  */
 import { xxh64 } from '../checksum';
 import {
-  BLOCK_COMPRESSED,
-  BLOCK_HEADER_SIZE,
-  BLOCK_MAXIMUM,
-  BLOCK_RAW,
-  BLOCK_RLE,
-  FRAME_MAGIC,
-  SKIPPABLE_MAGIC,
+  BLOCK_COMPRESSED, BLOCK_HEADER_SIZE, BLOCK_MAXIMUM, BLOCK_RAW, BLOCK_RLE, FRAME_MAGIC, SKIPPABLE_MAGIC,
   SKIPPABLE_MASK,
 } from './format';
 import { decodeLiterals, literalsAt, literalsLength, resetLiterals } from './literals-decode';
 import { decodeSequences, resetSequences } from './sequences-decode';
-import { CORRUPT, NEEDS_DICTIONARY, NOT_A_FRAME, TOO_LONG, TRUNCATED, WINDOW_TOO_LARGE, WRONG_CHECKSUM } from './status';
+import {
+  CORRUPT, NEEDS_DICTIONARY, NOT_A_FRAME, TOO_LONG, TRUNCATED, WINDOW_TOO_LARGE, WRONG_CHECKSUM,
+} from './status';
 
 /** 128 MiB: the default limit of the reference decoder. */
 const WINDOW_LIMIT: u64 = 1 << 27;
@@ -44,8 +40,8 @@ let inputAt: usize = 0;
 let outputAt: usize = 0;
 
 /**
- * Decodes frames from `src` until `dstCapacity` bytes are there and their frame has ended, or the input is used up; what
- * follows the last frame needed is ignored. Returns the bytes produced, or a negative status (see status).
+ * Decodes frames from `src` until `dstCapacity` bytes are there and their frame has ended, or the input is used up;
+ * what follows the last frame needed is ignored. Returns the bytes produced, or a negative status (see status).
  */
 export function zstdDecompress(src: usize, srcLen: i32, dst: usize, dstCapacity: i32): i32 {
   const end = src + srcLen;

@@ -6,8 +6,8 @@
  * offset, each coded by its own FSE table). Executing a sequence copies literals, then a match from the bytes before.
  *
  * Lengths and offsets are split into a *code*, which FSE compresses, and extra bits, which are stored as they are. The
- * code tables below are those of RFC 8878 section 3.1.1.3.2.1.1, one value a code: the smallest length or offset value, and
- * the number of extra bits.
+ * code tables below are those of RFC 8878 section 3.1.1.3.2.1.1, one value a code: the smallest length or offset value,
+ * and the number of extra bits.
  */
 
 /** RFC 8878 section 3.1.1: `Magic_Number`. */
@@ -41,7 +41,7 @@ export const WEIGHT_MAXIMUM: u32 = 11;
 /** Section 4.2.1.2: accuracy limit for the FSE table of weights. */
 export const WEIGHT_LOG: u32 = 6;
 
-/** Section 3.1.1.3.2.1.1: accuracy limits of the three sequence tables, and their largest codes. */
+/** Section 3.1.1.3.2.1: accuracy limits of the three sequence tables, and their largest codes. */
 export const LENGTH_LOG: u32 = 9;
 export const OFFSET_LOG: u32 = 8;
 export const LITERAL_LENGTH_CODES: u32 = 36;
@@ -79,8 +79,8 @@ export const MATCH_LENGTH_BASE: usize = memory.data<u32>([
 
 /** Extra bits of each match length code: u8 each. */
 export const MATCH_LENGTH_BITS: usize = memory.data<u8>([
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3,
-  4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3,
+  3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
 ]);
 
 /** Offset code n stands for an offset value of 2^n and n extra bits. */

@@ -1,9 +1,9 @@
 /**
  * FSE tables for decoding: reading a distribution, and building the state table from it (RFC 8878 section 4.1.1).
  *
- * A state is a row of the table: its symbol, how many bits to read, and the base that these bits are added to in order to
- * reach the next state. Rows here are 8 bytes and carry what the symbol *means* instead of the symbol, so the loop over
- * sequences loads each state once and never looks at the code tables:
+ * A state is a row of the table: its symbol, how many bits to read, and the base that these bits are added to in order
+ * to reach the next state. Rows here are 8 bytes and carry what the symbol *means* instead of the symbol, so the loop
+ * over sequences loads each state once and never looks at the code tables:
  *
  *   bits 0-15  base of the next state
  *   bits 16-23 bits to read for the next state

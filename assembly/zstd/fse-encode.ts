@@ -1,11 +1,12 @@
 /**
- * FSE for encoding: normalizing a histogram, writing the distribution, the coder's tables, costs (RFC 8878 section 4.1).
+ * FSE for encoding: normalizing a histogram, writing the distribution, the coder's tables, costs (RFC 8878 section
+ * 4.1).
  *
  * Encoding is the decoder's state walk backward. From state x (counted from the table's size S to 2S-1) a symbol with n
- * states emits just so many low bits of x that the rest falls into [n, 2n), and that rest picks one of the symbol's states.
- * The number of bits is one of two neighbours; with `deltaBits` chosen so that the sum carries into bit 16 exactly for the
- * larger one, (x + deltaBits) >> 16 is that number without a branch (Collet's FSE, after Duda, "Asymmetric numeral
- * systems", 2013). A coder is 2 KiB:
+ * states emits just so many low bits of x that the rest falls into [n, 2n), and that rest picks one of the symbol's
+ * states. The number of bits is one of two neighbours; with `deltaBits` chosen so that the sum carries into bit 16
+ * exactly for the larger one, (x + deltaBits) >> 16 is that number without a branch (Collet's FSE, after Duda,
+ * "Asymmetric numeral systems", 2013). A coder is 2 KiB:
  *
  *   0     64 transforms: deltaBits u32, deltaState i32
  *   512   512 states, u16, grouped by symbol
@@ -54,8 +55,8 @@ function buildLogarithms(): void {
 }
 
 /**
- * The accuracy for `total` symbols up to number `last`: fine enough for the alphabet, and not finer than four occurrences
- * a state, because finer tables only cost more to describe.
+ * The accuracy for `total` symbols up to number `last`: fine enough for the alphabet, and not finer than four
+ * occurrences a state, because finer tables only cost more to describe.
  */
 export function chooseLog(total: u32, last: u32, limit: u32): u32 {
   const worth: u32 = 31 - clz<u32>(max<u32>(total - 1, 1));
@@ -63,7 +64,10 @@ export function chooseLog(total: u32, last: u32, limit: u32): u32 {
   return min(limit, max(LOG_MINIMUM, max(enough, worth > 2 ? worth - 2 : 0)));
 }
 
-/** Scales `histogram` (u32, `symbols` entries that add up to `total`) to 2^log, into `COUNTS`. Two symbols at least occur. */
+/**
+ * Scales `histogram` (u32, `symbols` entries that add up to `total`) to 2^log, into `COUNTS`. Two symbols at least
+ * occur.
+ */
 export function normalize(histogram: usize, symbols: u32, total: u32, log: u32): void {
   // Shares in 16.16 fixed point, by one multiplication each.
   const unit: u64 = (<u64>1 << 62) / total;
@@ -211,8 +215,8 @@ export function costWithCoder(histogram: usize, symbols: u32, coder: usize): u32
 }
 
 /**
- * Where the encoder starts: a state of the stream's last symbol. Of its states this one asks for the most bits when a reader
- * wants to leave it (one at least), which is how the reader of Huffman weights learns that the stream is over.
+ * Where the encoder starts: a state of the stream's last symbol. Of its states this one asks for the most bits when a
+ * reader wants to leave it (one at least), which is how the reader of Huffman weights learns that the stream is over.
  */
 @inline
 export function firstState(coder: usize, symbol: u32): u32 {

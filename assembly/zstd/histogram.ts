@@ -1,6 +1,6 @@
 /**
- * How often each byte occurs. Four partial histograms take turns: with a single one, equal neighbours would wait for the
- * counter that was stored a moment ago.
+ * How often each byte occurs. Four partial histograms take turns: with a single one, equal neighbours would wait for
+ * the counter that was stored a moment ago.
  */
 import { HISTOGRAM } from './workspace';
 

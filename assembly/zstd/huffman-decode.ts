@@ -2,11 +2,12 @@
  * Huffman-coded literals: tree description, decoding table, streams (RFC 8878 section 4.2).
  *
  * Algorithm. A code is found by looking up the next 11 bits, the longest code there may be, whatever the depth of the
- * tree: a fixed shift is cheaper in every step than a smaller table is in building. An entry is two bytes, length of the
- * code in the low byte and literal in the high byte; 2^11 of them (4 KiB) stay in the L1 cache.
+ * tree: a fixed shift is cheaper in every step than a smaller table is in building. An entry is two bytes, length of
+ * the code in the low byte and literal in the high byte; 2^11 of them (4 KiB) stay in the L1 cache.
  *
  * Optimizations.
- * - Four streams are decoded in one loop. Each is a chain of dependent look-ups; four of them hide each other's latency.
+ * - Four streams are decoded in one loop. Each is a chain of dependent look-ups; four of them hide each other's
+ *   latency.
  * - A stream's state is one u64 and one address. The word holds the next bits at the top and below them a single 1 as
  *   mark, put in when the word is loaded; shifting codes out moves the mark along, so the number of bits taken is the
  *   number of zeros below the mark, and no counter is kept. A load gives at least 56 bits: five codes.
@@ -15,7 +16,9 @@
  *   left (7 bytes a round at most), again and again until there is no whole round; the rest is done stream by stream.
  */
 import { streamBits, loadBits, topBits } from './backward-bits';
-import { buildStates, distributionLog, distributionSymbols, nextBase, nextBits, readDistribution, stateValue } from './fse-decode';
+import {
+  buildStates, distributionLog, distributionSymbols, nextBase, nextBits, readDistribution, stateValue,
+} from './fse-decode';
 import { HUFFMAN_BITS, WEIGHT_LOG, WEIGHT_MAXIMUM } from './format';
 import { CORRUPT, TRUNCATED } from './status';
 import { COUNTS, HUFFMAN_TABLE, RANKS, WEIGHTS, WEIGHT_STATES } from './workspace';
@@ -31,7 +34,9 @@ const BYTES_A_ROUND: usize = 7;
 /** 64 - HUFFMAN_BITS: brings the next code to the bottom. */
 const CODE_SHIFT: u64 = 64 - <u64>HUFFMAN_BITS;
 
-/** Weights that are packed by FSE: two states take turns until the bits run out (section 4.2.1.2). Returns their number. */
+/**
+ * Weights that are packed by FSE: two states take turns until the bits run out (section 4.2.1.2). Returns their number.
+ */
 function readPackedWeights(start: usize, end: usize): i32 {
   const used = readDistribution(start, end, WEIGHT_MAXIMUM + 1, WEIGHT_LOG);
   if (used < 0) return used;
@@ -194,8 +199,8 @@ function decodeFive(bits: u64, to: usize): u64 {
 }
 
 /**
- * Decodes the rest of one stream, to exactly `end`: `at` and `bits` as in the fast loop, `start` the stream's first byte.
- * False if the stream is not used up exactly.
+ * Decodes the rest of one stream, to exactly `end`: `at` and `bits` as in the fast loop, `start` the stream's first
+ * byte. False if the stream is not used up exactly.
  */
 function finishStream(start: usize, at: usize, bits: u64, to: usize, end: usize): bool {
   const lowest = start - 8;

@@ -1,11 +1,11 @@
 /**
  * Huffman coding of literals: code lengths, tree description, streams (RFC 8878 section 4.2).
  *
- * Algorithm. Literals are sorted by frequency (radix sort, two digits), the tree is built from two queues in linear time
- * (van Leeuwen 1976): the sorted leaves and the inner nodes, which come into being in ascending order. Lengths are then
- * counted from the root down: each inner node takes one code of its depth and gives two of the next. A node that would
- * give codes longer than 11 bits lets the deepest shorter code be split instead, so the code stays complete whatever
- * the limit (as libdeflate does it); it costs a fraction of a percent against the optimal limited code.
+ * Algorithm. Literals are sorted by frequency (radix sort, two digits), the tree is built from two queues in linear
+ * time (van Leeuwen 1976): the sorted leaves and the inner nodes, which come into being in ascending order. Lengths are
+ * then counted from the root down: each inner node takes one code of its depth and gives two of the next. A node that
+ * would give codes longer than 11 bits lets the deepest shorter code be split instead, so the code stays complete
+ * whatever the limit (as libdeflate does it); it costs a fraction of a percent against the optimal limited code.
  *
  * Codes are canonical from the longest up, as the decoder assigns them. A code is kept as u16: value << 4 | length.
  */
@@ -14,7 +14,9 @@ import { endStream } from './forward-bits';
 import {
   buildCoder, chooseLog, coderLog, emittedBits, firstState, normalize, stateAfter, writeDistribution,
 } from './fse-encode';
-import { COUNTS, DIGITS, HISTOGRAM, NODE_PARENTS, NODE_WEIGHTS, RANKS, SORTED, SORTING, WEIGHT_CODER, WEIGHTS } from './workspace';
+import {
+  COUNTS, DIGITS, HISTOGRAM, NODE_PARENTS, NODE_WEIGHTS, RANKS, SORTED, SORTING, WEIGHT_CODER, WEIGHTS,
+} from './workspace';
 
 const DIGIT_BITS: u32 = 9;
 const DIGIT_COUNT: u32 = 1 << DIGIT_BITS;
@@ -207,7 +209,10 @@ function packStates(count: u32, to: usize): usize {
   return endStream(to, bits, used);
 }
 
-/** Writes the tree of `codes` (longest code `longest` bits) to `to`; returns its size in bytes, 0 if it has no description. */
+/**
+ * Writes the tree of `codes` (longest code `longest` bits) to `to`; returns its size in bytes, 0 if it has no
+ * description.
+ */
 export function writeTree(codes: usize, longest: u32, to: usize): u32 {
   let last: u32 = 255;
   while (load<u16>(codes + (last << 1)) == 0) last--;

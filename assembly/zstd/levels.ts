@@ -1,9 +1,9 @@
 /**
  * Levels 1 to 19: which match finder, with which tables, and how hard it tries.
  *
- * The levels follow zstd's own levels for inputs of up to 128 KiB, which is where disk clusters are: each number gives about
- * the same size of result there and here. Two differences: level 13 starts with matches of three bytes, which zstd
- * does from 14 on, and there are no binary trees, so 10 to 12 and 16 to 19 reach their size with long chains.
+ * The levels follow zstd's own levels for inputs of up to 128 KiB, which is where disk clusters are: each number gives
+ * about the same size of result there and here. Two differences: level 13 starts with matches of three bytes, which
+ * zstd does from 14 on, and there are no binary trees, so 10 to 12 and 16 to 19 reach their size with long chains.
  *
  *   level  finder   what changes
  *    1-2   fast     a larger table and shorter words
@@ -13,8 +13,8 @@
  *    8-12  chain    16 to 256 attempts
  *   13-19  optimal  4 to 256 attempts; 19 rehearses twice
  *
- * Tables are fitted to the frame. One of 4 KiB needs no table of 2^16 entries, and profits from shorter words, because there
- * are so few matches that every one counts. A large one has more words to tell apart.
+ * Tables are fitted to the frame. One of 4 KiB needs no table of 2^16 entries, and profits from shorter words, because
+ * there are so few matches that every one counts. A large one has more words to tell apart.
  */
 import { findChained } from './match-chain';
 import { findDouble } from './match-double';
@@ -27,7 +27,7 @@ const LEVEL_LIMIT: i32 = 19;
 const FAST: u32 = 0;
 const DOUBLE: u32 = 1;
 const CHAIN: u32 = 2;
-const OPTIMAL: u32 = 3;
+// 3 is the optimal parser, which works on chains too.
 
 /** Bytes of a row of `LEVELS`. */
 const ROW: usize = 7;
@@ -68,8 +68,8 @@ const SMALLEST_WORD: u32 = 4;
 const LARGE_FRAME_CHAIN_WORD: u32 = 5;
 
 /**
- * Finds matches for the block from `source` to `end` in a frame of `frameSize` bytes. `offset1` and `offset2` are the last
- * offsets that the decoder remembers. Levels beyond 1 to 19 mean the nearest one.
+ * Finds matches for the block from `source` to `end` in a frame of `frameSize` bytes. `offset1` and `offset2` are the
+ * last offsets that the decoder remembers. Levels beyond 1 to 19 mean the nearest one.
  */
 export function findMatches(source: usize, end: usize, frameSize: u32, level: i32, offset1: u32, offset2: u32): void {
   const row = LEVELS + <usize>(max(1, min(level, LEVEL_LIMIT)) - 1) * ROW;

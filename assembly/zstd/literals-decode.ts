@@ -1,5 +1,6 @@
 /**
- * The literals section of a compressed block (RFC 8878 section 3.1.1.3.1): header, and the literals in one of four forms.
+ * The literals section of a compressed block (RFC 8878 section 3.1.1.3.1): header, and the literals in one of four
+ * forms.
  *
  *   first byte  bits 0-1 type   bits 2-3 size format
  *   raw, RLE    size 5, 12 or 20 bits (header of 1, 2 or 3 bytes)

@@ -1,20 +1,21 @@
 /**
  * Match finder with hash chains and second thoughts, for the levels that look for small results.
  *
- * Algorithm. A table knows the last place of every word of 4 or 5 bytes, a chain links each place to the one before it with the same
- * hash. A search walks the chain for a number of attempts and keeps the longest match. With `patience` 0 that match is
- * taken (greedy). With 1 or 2 the next one or two bytes are searched as well, and the match found there is taken instead
- * if it is worth the literals before it (lazy matching, as in deflate).
+ * Algorithm. A table knows the last place of every word of 4 or 5 bytes, a chain links each place to the one before it
+ * with the same hash. A search walks the chain for a number of attempts and keeps the longest match. With `patience` 0
+ * that match is taken (greedy). With 1 or 2 the next one or two bytes are searched as well, and the match found there
+ * is taken instead if it is worth the literals before it (lazy matching, as in deflate).
  *
- * What a match is worth: a byte that need not be coded as literal counts four points (about a quarter of what a literal costs a
- * point), a bit of the offset one point. A later match must beat the earlier one by a margin, which is the price of the
- * literals and grows with the distance. These are the proportions of zstd's lazy strategies.
+ * What a match is worth: a byte that need not be coded as literal counts four points (about a quarter of what a literal
+ * costs a point), a bit of the offset one point. A later match must beat the earlier one by a margin, which is the
+ * price of the literals and grows with the distance. These are the proportions of zstd's lazy strategies.
  *
  * The chain may be shorter than the frame; then it forgets the oldest places.
  */
+import { MINIMUM_MATCH } from './format';
 import {
-  addLastLiterals, addSequence, frameStart, HASHED_BYTES, hashShort, matchLength, nextInsert, positionBase, SEARCH_MINIMUM, setNextInsert,
-  SKIP_SHIFT,
+  addLastLiterals, addSequence, commonBefore, frameStart, HASHED_BYTES, hashShort, matchLength, nextInsert,
+  positionBase, SEARCH_MINIMUM, setNextInsert, SKIP_SHIFT,
 } from './match-finder';
 import { CHAIN, FIRST_TABLE, FOUND } from './workspace';
 
@@ -32,9 +33,10 @@ let chainMask: u32 = 0;
 /** Where the best match of the last search begins. */
 let bestFrom: usize = 0;
 
+/** Bits of the offset value for a distance. */
 @inline
-function bitsOf(offset: usize): i32 {
-  return 31 - <i32>clz<u32>(<u32>offset);
+function bitsOf(distance: usize): i32 {
+  return 31 - <i32>clz<u32>(<u32>distance + MINIMUM_MATCH);
 }
 
 /** Prepares for a block; parameters as for `findChained`. */
@@ -66,7 +68,9 @@ function lowestLinked(position: u32): u32 {
   return max(frameStart, position > chainMask ? position - chainMask : 0);
 }
 
-/** The longest match for `at` within `attempts` candidates; returns its length, `SEARCH_MINIMUM - 1` if there is none. */
+/**
+ * The longest match for `at` within `attempts` candidates; returns its length, `SEARCH_MINIMUM - 1` if there is none.
+ */
 function search(at: usize, end: usize, attempts: u32, enough: usize): usize {
   let candidate = enterUpTo(at);
   const base = positionBase;
@@ -117,10 +121,62 @@ export function collectMatches(at: usize, end: usize, attempts: u32, enough: usi
   return found;
 }
 
+// The match at hand: where it begins, where it is copied from, its length.
+let start: usize = 0;
+let from: usize = 0;
+let length: usize = 0;
+
+@inline
+function take(newStart: usize, newFrom: usize, newLength: usize): void {
+  start = newStart;
+  from = newFrom;
+  length = newLength;
+}
+
+/** Points that the match at hand loses for its offset; a repeated one loses none. */
+@inline
+function offsetPoints(repeated: u32): i32 {
+  return start - from == <usize>repeated ? 0 : bitsOf(start - from);
+}
+
+/** Length of the match at `at` with the last offset, 0 if there is none. */
+@inline
+function repeatedLength(at: usize, end: usize, offset: u32): usize {
+  if (load<u32>(at) != load<u32>(at - offset)) return 0;
+  return 4 + matchLength(at + 4, at + 4 - offset, end);
+}
+
+/** A first match for `at`, or for the byte behind it with the last offset; false if there is none. */
+function findFirst(at: usize, end: usize, attempts: u32, patience: u32, enough: usize, offset: u32): bool {
+  take(at + 1, at + 1 - offset, repeatedLength(at + 1, end, offset));
+  if (length != 0 && patience == 0) return true;
+  const found = search(at, end, attempts, enough);
+  if (found >= SEARCH_MINIMUM && found > length) take(at, bestFrom, found);
+  return length >= SEARCH_MINIMUM;
+}
+
+/** Second thoughts: looks at the positions behind `at` until `patience` of them in a row brought nothing better. */
+function improve(at: usize, stop: usize, end: usize, attempts: u32, patience: u32, enough: usize, offset: u32): void {
+  for (let waited: u32 = 1; waited <= patience && ++at < stop && length < enough; waited++) {
+    const points = offsetPoints(offset);
+    const repeated: usize = points == 0 ? 0 : repeatedLength(at, end, offset);
+    const least = <i32>length * REPEAT_POINTS_A_BYTE - points + REPEAT_MARGIN;
+    if (repeated != 0 && <i32>repeated * REPEAT_POINTS_A_BYTE > least) take(at, at - offset, repeated);
+    const found = search(at, end, attempts, enough);
+    if (found < SEARCH_MINIMUM) continue;
+    const margin = waited == 1 ? MARGIN_1 : MARGIN_2;
+    const worth = <i32>found * POINTS_A_BYTE - bitsOf(at - bestFrom);
+    if (worth > <i32>length * POINTS_A_BYTE - offsetPoints(offset) + margin) {
+      take(at, bestFrom, found);
+      waited = 0;
+    }
+  }
+}
+
 /**
- * Finds matches for the block from `source` to `end`. `tableLog`, `chainLog`: log2 of the entries; `attempts`: candidates of a
- * search; `patience`: 0 to 2; `enough`: a match of this length ends a search at once. `offset1` and `offset2` are the last
- * offsets of the block before.
+ * Finds matches for the block from `source` to `end`. `tableLog`, `chainLog`: log2 of the entries; `wordBytes`: 4 to 7;
+ * `attempts`: candidates of a search; `patience`: 0 to 2; `enough`: a match of this length ends a search at once.
+ * `offset1` and `offset2` are the last offsets of the block before.
  */
 export function findChained(
   source: usize, end: usize, tableLog: u32, chainLog: u32, wordBytes: u32, attempts: u32, patience: u32, enough: usize,
@@ -132,74 +188,31 @@ export function findChained(
   let anchor = source;
   let at = source;
   if (at == frame) at++;
+  // Distance 1 is possible everywhere from here on.
   if (<usize>offset1 > at - frame) offset1 = 1;
   if (<usize>offset2 > at - frame) offset2 = 1;
 
   while (at < stop) {
-    let start = at + 1;
-    let length: usize = 0;
-    let from = start - offset1;
-    if (load<u32>(from) == load<u32>(start)) length = 4 + matchLength(start + 4, from + 4, end);
-    if (length == 0 || patience != 0) {
-      const found = search(at, end, attempts, enough);
-      if (found >= SEARCH_MINIMUM && found > length) {
-        length = found;
-        start = at;
-        from = bestFrom;
-      }
-    }
-    if (length < SEARCH_MINIMUM) {
+    if (!findFirst(at, end, attempts, patience, enough, offset1)) {
       at += 1 + ((at - anchor) >> SKIP_SHIFT);
       continue;
     }
-
-    // Second thoughts: `at` moves on, at most `patience` bytes since the last improvement.
-    for (let waited: u32 = 0; waited < patience && at + 1 < stop; ) {
-      at++;
-      waited++;
-      if (length >= enough) break;
-      const bits = start - from == offset1 ? 0 : bitsOf(start - from + 3);
-      if (load<u32>(at) == load<u32>(at - offset1) && start - from != offset1) {
-        const again: usize = 4 + matchLength(at + 4, at + 4 - offset1, end);
-        if (<i32>again * REPEAT_POINTS_A_BYTE > <i32>length * REPEAT_POINTS_A_BYTE - bits + REPEAT_MARGIN) {
-          length = again;
-          start = at;
-          from = at - offset1;
-        }
-      }
-      const found = search(at, end, attempts, enough);
-      if (found < SEARCH_MINIMUM) continue;
-      const worth = <i32>found * POINTS_A_BYTE - bitsOf(at - bestFrom + 3);
-      const margin = waited == 1 ? MARGIN_1 : MARGIN_2;
-      const current = start - from == offset1 ? 0 : bitsOf(start - from + 3);
-      if (worth > <i32>length * POINTS_A_BYTE - current + margin) {
-        length = found;
-        start = at;
-        from = bestFrom;
-        waited = 0;
-      }
-    }
-
-    while (start > anchor && from > frame && load<u8>(start - 1) == load<u8>(from - 1)) {
-      start--;
-      from--;
-      length++;
-    }
+    improve(at, stop, end, attempts, patience, enough, offset1);
+    const backward = commonBefore(start, from, anchor, frame);
     const offset = <u32>(start - from);
     if (offset != offset1) {
       offset2 = offset1;
       offset1 = offset;
     }
-    addSequence(anchor, start - anchor, offset, length);
+    addSequence(anchor, start - backward - anchor, offset, length + backward);
     at = start + length;
     anchor = at;
-
     while (at < stop && load<u32>(at - offset2) == load<u32>(at)) {
-      const again: usize = 4 + matchLength(at + 4, at + 4 - offset2, end);
+      const again = repeatedLength(at, end, offset2);
       const swapped = offset2;
       offset2 = offset1;
       offset1 = swapped;
-      addSequence(anchor, 0, offset1, again);
+      addSequence(at, 0, offset1, again);
       at += again;
       anchor = at;
     }

@@ -1,14 +1,21 @@
 /**
  * Match finder with one hash table, for the fastest levels.
  *
- * Algorithm. The table knows the last place of every word of 4 to 7 bytes. At each step the last offset is tried at the next
- * byte, then the place the table names for this one; the first match is taken and extended in both directions. Long
- * words (6 or 7 bytes) find fewer, longer matches, which is quicker to find, to code and to read back.
+ * Algorithm. The table knows the last place of every word of 4 to 7 bytes. At each step the last offset is tried at the
+ * next byte, then the place the table names for this one; the first match is taken and extended in both directions.
+ * Long words (6 or 7 bytes) find fewer, longer matches, which is quicker to find, to code and to read back.
  */
 import {
-  addLastLiterals, addSequence, frameStart, HASHED_BYTES, hashShort, matchLength, positionBase, SKIP_SHIFT,
+  addLastLiterals, addSequence, commonBefore, frameStart, HASHED_BYTES, hashShort, matchLength, positionBase,
+  SKIP_SHIFT,
 } from './match-finder';
 import { FIRST_TABLE } from './workspace';
+
+/** Enters the word at `at` into the table. */
+@inline
+function enter(at: usize, base: usize, drop: u64, shift: u64): void {
+  store<u32>(hashShort(load<u64>(at), drop, shift), <u32>(at - base), FIRST_TABLE);
+}
 
 /**
  * Finds matches for the block from `source` to `end`. `tableLog`: log2 of the table's entries; `wordBytes`: 4 to 7.
@@ -56,35 +63,30 @@ export function findFast(
       hash = hashShort(word, drop, shift);
     }
 
-    let length: usize = 4 + matchLength(at + 4, from + 4, end);
-    while (at > anchor && from > frame && load<u8>(at - 1) == load<u8>(from - 1)) {
-      at--;
-      from--;
-      length++;
-    }
+    const length: usize = 4 + matchLength(at + 4, from + 4, end);
+    const backward = commonBefore(at, from, anchor, frame);
+    const start = at - backward;
     const offset = <u32>(at - from);
     if (offset != offset1) {
       offset2 = offset1;
       offset1 = offset;
     }
-    addSequence(anchor, at - anchor, offset, length);
-    const early = at + 2;
+    addSequence(anchor, start - anchor, offset, length + backward);
     at += length;
     anchor = at;
     if (at >= stop) break;
-    store<u32>(hashShort(load<u64>(early), drop, shift), <u32>(early - base), FIRST_TABLE);
-    store<u32>(hashShort(load<u64>(at - 2), drop, shift), <u32>(at - 2 - base), FIRST_TABLE);
+    enter(start + 2, base, drop, shift);
+    enter(at - 2, base, drop, shift);
 
-    while (load<u32>(at - offset2) == load<u32>(at)) {
+    while (at < stop && load<u32>(at - offset2) == load<u32>(at)) {
       const again: usize = 4 + matchLength(at + 4, at + 4 - offset2, end);
       const swapped = offset2;
       offset2 = offset1;
       offset1 = swapped;
-      store<u32>(hashShort(load<u64>(at), drop, shift), <u32>(at - base), FIRST_TABLE);
-      addSequence(anchor, 0, offset1, again);
+      enter(at, base, drop, shift);
+      addSequence(at, 0, offset1, again);
       at += again;
       anchor = at;
-      if (at >= stop) break;
     }
   }
   addLastLiterals(anchor, end);

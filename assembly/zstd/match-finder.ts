@@ -2,16 +2,16 @@
  * What all match finders share: positions, hashes, lengths, and the list of sequences they produce.
  *
  * Positions. Match tables hold u32 positions, which do not start at 0 for every frame but continue from frame to frame.
- * So a table never has to be cleared between frames (at 64 KiB a frame that would cost a tenth of the time): whatever an
- * earlier frame left lies below `frameStart` and is ignored, exactly as an empty entry is. Hence the result does not
+ * So a table never has to be cleared between frames (at 64 KiB a frame that would cost a tenth of the time): whatever
+ * an earlier frame left lies below `frameStart` and is ignored, exactly as an empty entry is. Hence the result does not
  * depend on what was compressed before. Tables are cleared when positions come near 2^31.
  *
- * Hashes. A word of 4 to 8 bytes is multiplied by 2^64 divided by the golden ratio (Fibonacci hashing, Knuth, TAOCP 6.4);
- * bytes that do not belong to the word are shifted out first.
+ * Hashes. A word of 4 to 8 bytes is multiplied by 2^64 divided by the golden ratio (Fibonacci hashing, Knuth, TAOCP
+ * 6.4); bytes that do not belong to the word are shifted out first.
  *
- * Sequences. One u64 each: literal length in bits 0-16, match length minus 3 in bits 17-33, offset in bits 34-63. A block
- * has at most 128 KiB, so both lengths fit 17 bits. Offsets are true distances; whether one repeats an earlier offset is
- * found out when the block is encoded, where the history is known exactly.
+ * Sequences. One u64 each: literal length in bits 0-16, match length minus 3 in bits 17-33, offset in bits 34-63. A
+ * block has at most 128 KiB, so both lengths fit 17 bits. Offsets are true distances; whether one repeats an earlier
+ * offset is found out when the block is encoded, where the history is known exactly.
  */
 import { wildCopy } from './copy';
 import { MINIMUM_MATCH } from './format';
@@ -29,8 +29,8 @@ export const HASHED_BYTES: usize = 8;
 export const SEARCH_MINIMUM: usize = 4;
 
 /**
- * Literals since the last match, as a power of two, after which a search moves on by one more byte a step: incompressible
- * stretches are crossed faster and faster.
+ * Literals since the last match, as a power of two, after which a search moves on by one more byte a step:
+ * incompressible stretches are crossed faster and faster.
  */
 export const SKIP_SHIFT: usize = 8;
 
@@ -99,6 +99,17 @@ export function matchLength(at: usize, other: usize, end: usize): usize {
     other += 8;
   }
   return end - start;
+}
+
+/** How many bytes before `at` and `other` are equal, back to `anchor` and `oldest` at most. */
+@inline
+export function commonBefore(at: usize, other: usize, anchor: usize, oldest: usize): usize {
+  const start = at;
+  while (at > anchor && other > oldest && load<u8>(at - 1) == load<u8>(other - 1)) {
+    at--;
+    other--;
+  }
+  return start - at;
 }
 
 /** Adds a sequence: `literals` bytes from `anchor`, then a match. */

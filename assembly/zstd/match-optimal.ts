@@ -1,19 +1,19 @@
 /**
  * Match finder that looks for the cheapest way through a block, for the levels that take their time.
  *
- * Algorithm. Positions are nodes of a graph; a literal is an edge to the next position, a match of every length from 3 to
- * what was found is an edge too, and each edge costs the bits it will take. A pass from left to right keeps for each
+ * Algorithm. Positions are nodes of a graph; a literal is an edge to the next position, a match of every length from 3
+ * to what was found is an edge too, and each edge costs the bits it will take. A pass from left to right keeps for each
  * position the cheapest way to it (dynamic programming, as in zstd's "btopt" and lzma). What an edge costs depends on
  * the way: the code of the literal length grows with the run of literals, and a repeated offset costs next to nothing.
- * So each node remembers the run and the three recent offsets of its cheapest way; that the second-best way might
- * have had the better offsets is neglected, which is why this is nearly optimal only.
+ * So each node remembers the run and the three recent offsets of its cheapest way; that the second-best way might have
+ * had the better offsets is neglected, which is why this is nearly optimal only.
  *
  * A stretch ends where no match reaches farther, where a match is long enough to be taken at once, or after
  * `STRETCH` bytes. Then its cheapest way is walked back and its sequences are added.
  *
- * Prices come from frequencies: of the same block after a lazy parse (one that is thrown away; positions start anew so
- * that the tables are empty again), and for later blocks of a frame, of the block before. On the first block the best
- * levels repeat the parse with the frequencies of their own first result.
+ * Prices come from frequencies. For later blocks of a frame those are the frequencies of the block before. The first
+ * block is rehearsed: parsed lazily, then parsed with the prices learned from that, and once more for the best level.
+ * What a rehearsal finds is thrown away, and positions start anew, so that the tables are as good as empty.
  */
 import {
   LITERAL_LENGTH_BITS, LITERAL_LENGTH_CODES, MATCH_LENGTH_BITS, MATCH_LENGTH_CODES, MINIMUM_MATCH, OFFSET_CODES,
@@ -22,13 +22,13 @@ import { logarithm } from './fse-encode';
 import { countBytes } from './histogram';
 import { collectMatches, findChained, openChain } from './match-chain';
 import {
-  addLastLiterals, addSequence, frameStart, HASHED_BYTES, hashShort, literalsEnd, matchLength, openBlock, positionBase, reopenFrame,
+  addLastLiterals, addSequence, frameStart, HASHED_BYTES, hashShort, literalsEnd, matchLength, openBlock, positionBase,
+  reopenFrame,
 } from './match-finder';
 import { countCodes, literalLengthCode, matchLengthCode, repeat1, repeat2, repeat3 } from './sequences-encode';
 import {
   FOUND, HISTOGRAM, LITERALS, LITERAL_LENGTH_HISTOGRAM, LITERAL_LENGTH_PRICES, LITERAL_PRICES, MATCH_LENGTH_HISTOGRAM,
-  MATCH_LENGTH_PRICES, NODES, OFFSET_HISTOGRAM, OFFSET_PRICES, SHORT_WORDS, SHORT_WORDS_LOG,
-  STRETCH,
+  MATCH_LENGTH_PRICES, NODES, OFFSET_HISTOGRAM, OFFSET_PRICES, SHORT_WORDS, SHORT_WORDS_LOG, STRETCH,
 } from './workspace';
 
 /** Prices are in 1/256 bit. */
@@ -64,7 +64,9 @@ export function forgetPrices(): void {
   learned = false;
 }
 
-/** Prices for `codes` codes from how often they occur; each costs `bits` (u8) extra bits, or its number if that is 0. */
+/**
+ * Prices for `codes` codes from how often they occur; each costs `bits` (u8) extra bits, or its number if that is 0.
+ */
 function learnCodes(histogram: usize, codes: u32, bits: usize, prices: usize): void {
   // One occurrence more for each code: what was not seen may still be needed.
   let total: u32 = codes;
@@ -131,7 +133,9 @@ let enough: usize = 0;
 let longLength: usize = 0;
 let longOffset: u32 = 0;
 
-/** Offers the nodes behind a match of `shortest` to `longest` bytes a way by it, that costs `price` without its length. */
+/**
+ * Offers the nodes behind a match of `shortest` to `longest` bytes a way by it, that costs `price` without its length.
+ */
 function offer(index: usize, price: u32, offset: u32, shortest: usize, longest: usize): void {
   if (longest > longLength) {
     longLength = longest;
@@ -157,7 +161,10 @@ function sameShortWord(one: usize, other: usize): bool {
   return (load<u32>(one) ^ load<u32>(other)) << 8 == 0;
 }
 
-/** Enters all positions up to `at`; returns the distance of the last place with the same three bytes, 0 if there is none. */
+/**
+ * Enters all positions up to `at`; returns the distance of the last place with the same three bytes, 0 if there is
+ * none.
+ */
 function findShort(at: usize): u32 {
   const base = positionBase;
   const position = <u32>(at - base);
@@ -171,8 +178,8 @@ function findShort(at: usize): u32 {
 }
 
 /**
- * Offers what the repeated offsets give at `at`; `price` is that of the way there and of no literals behind it. Returns the
- * longest length.
+ * Offers what the repeated offsets give at `at`; `price` is that of the way there and of no literals behind it. Returns
+ * the longest length.
  */
 function offerRepeats(index: usize, at: usize, end: usize, price: u32): usize {
   const node = nodeAt(index);
@@ -227,8 +234,8 @@ function offerLiteral(index: usize, at: usize): void {
 }
 
 /**
- * Finds the cheapest ways through a stretch from `source`, whose node 0 is prepared; returns the index of its last node. If
- * `longLength` is not 0 then, that match follows.
+ * Finds the cheapest ways through a stretch from `source`, whose node 0 is prepared; returns the index of its last
+ * node. If `longLength` is not 0 then, that match follows.
  */
 function explore(source: usize, end: usize, stop: usize, attempts: u32): usize {
   reach = 0;
@@ -318,11 +325,12 @@ function learnAndForget(): void {
 }
 
 /**
- * Finds matches for the block from `source` to `end`. `tableLog`, `chainLog`, `wordBytes`, `attempts` and `longEnough` as for
- * `findChained`; `rehearsals`: how often the first block is parsed only to learn from it.
+ * Finds matches for the block from `source` to `end`. `tableLog`, `chainLog`, `wordBytes`, `attempts` and `longEnough`
+ * as for `findChained`; `rehearsals`: how often the first block is parsed only to learn from it.
  */
 export function findOptimal(
-  source: usize, end: usize, tableLog: u32, chainLog: u32, wordBytes: u32, attempts: u32, longEnough: usize, rehearsals: u32,
+  source: usize, end: usize, tableLog: u32, chainLog: u32, wordBytes: u32, attempts: u32, longEnough: usize,
+  rehearsals: u32,
 ): void {
   enough = longEnough;
   if (learned) {

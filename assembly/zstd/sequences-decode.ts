@@ -3,64 +3,35 @@
  *
  * Optimizations.
  * - One load of 57 bits serves a whole sequence: its extra bits and its three state updates together are nearly always
- *   shorter (64 KiB clusters: at most 16 + 16 + 16 extra bits and 26 for the states, usually less than 35). Their number
- *   is known from the three rows before any bit is read, so one test chooses between one load and three.
+ *   shorter (64 KiB clusters: at most 16 + 16 + 16 extra bits and 26 for the states, usually less than 35). Their
+ *   number is known from the three rows before any bit is read, so one test chooses between one load and three.
  * - The reader's only state is the bit position; what the next load needs is that number, not the last load's result.
  * - Sequences are executed when they are decoded: the next row look-ups overlap with the copies.
- * - Copies are wild (see copy) while a vector of output is left behind them; behind that limit a careful path takes over.
+ * - Copies are wild (see copy) while a vector of output is left behind them; behind that limit a careful path takes
+ *   over.
  */
 import { LOADED_BITS, loadBits, streamBits, topBits } from './backward-bits';
-import { carefulMatch, WILD, wildCopy, wildRepeat } from './copy';
+import { carefulMatch, WILD, wildCopy, wildMatch } from './copy';
 import {
-  buildSingleState,
-  buildStates,
-  distributionLog,
-  distributionSymbols,
-  extraBits,
-  nextBase,
-  nextBits,
-  readDistribution,
+  buildSingleState, buildStates, distributionLog, distributionSymbols, extraBits, nextBase, nextBits, readDistribution,
   stateValue,
 } from './fse-decode';
 import {
-  LENGTH_LOG,
-  LITERAL_LENGTH_BASE,
-  LITERAL_LENGTH_BITS,
-  LITERAL_LENGTH_CODES,
-  LITERAL_LENGTH_DEFAULT,
-  MATCH_LENGTH_BASE,
-  MATCH_LENGTH_BITS,
-  MATCH_LENGTH_CODES,
-  MATCH_LENGTH_DEFAULT,
-  MODE_FSE,
-  MODE_PREDEFINED,
-  MODE_RLE,
-  OFFSET_BASE,
-  OFFSET_BITS,
-  OFFSET_CODES,
-  OFFSET_DEFAULT,
-  OFFSET_LOG,
-  PREDEFINED_LENGTH_LOG,
-  PREDEFINED_OFFSET_CODES,
-  PREDEFINED_OFFSET_LOG,
-  REPEAT_1,
-  REPEAT_2,
-  REPEAT_3,
+  LENGTH_LOG, LITERAL_LENGTH_BASE, LITERAL_LENGTH_BITS, LITERAL_LENGTH_CODES, LITERAL_LENGTH_DEFAULT, MATCH_LENGTH_BASE,
+  MATCH_LENGTH_BITS, MATCH_LENGTH_CODES, MATCH_LENGTH_DEFAULT, MODE_FSE, MODE_PREDEFINED, MODE_RLE, OFFSET_BASE,
+  OFFSET_BITS, OFFSET_CODES, OFFSET_DEFAULT, OFFSET_LOG, PREDEFINED_LENGTH_LOG, PREDEFINED_OFFSET_CODES,
+  PREDEFINED_OFFSET_LOG, REPEAT_1, REPEAT_2, REPEAT_3,
 } from './format';
 import { CORRUPT, TRUNCATED } from './status';
 import {
-  COUNTS,
-  LITERAL_LENGTH_PREDEFINED,
-  LITERAL_LENGTH_STATES,
-  MATCH_LENGTH_PREDEFINED,
-  MATCH_LENGTH_STATES,
-  OFFSET_PREDEFINED,
-  OFFSET_STATES,
+  COUNTS, LITERAL_LENGTH_PREDEFINED, LITERAL_LENGTH_STATES, MATCH_LENGTH_PREDEFINED, MATCH_LENGTH_STATES,
+  OFFSET_PREDEFINED, OFFSET_STATES,
 } from './workspace';
 
 let predefinedReady = false;
 
-// What a block inherits from the one before: repeated offsets, and the tables for `MODE_REPEAT` (0 while there is none).
+// What a block inherits from the one before: repeated offsets, and the tables for `MODE_REPEAT` (0 while there is
+// none).
 let repeat1: u32 = 0;
 let repeat2: u32 = 0;
 let repeat3: u32 = 0;
@@ -114,8 +85,8 @@ let chosenTable: usize = 0;
 let chosenLog: u32 = 0;
 
 /**
- * Follows one table's mode: `previous` is for repetition, `predefined` and `own` are where tables live. Leaves the choice in
- * `chosenTable` and `chosenLog` and returns the bytes read at `at`, or a status.
+ * Follows one table's mode: `previous` is for repetition, `predefined` and `own` are where tables live. Leaves the
+ * choice in `chosenTable` and `chosenLog` and returns the bytes read at `at`, or a status.
  */
 function readTable(
   mode: u32, at: usize, end: usize, symbols: u32, logLimit: u32, bases: usize, extras: usize,
@@ -188,9 +159,9 @@ function lastLiterals(literal: usize, literalEnd: usize, to: usize, blockEnd: us
 }
 
 /**
- * Decodes the section from `at` to `end` and executes it on `literals` (up to `literalEnd`, wild reads allowed behind it).
- * Output goes to `to`, ends at `blockEnd` at the latest, and may be touched up to `limit`. Matches reach back to `oldest`, the
- * first byte of the frame. Returns the end of the output, or 0 if the section is malformed.
+ * Decodes the section from `at` to `end` and executes it on `literals` (up to `literalEnd`, wild reads allowed behind
+ * it). Output goes to `to`, ends at `blockEnd` at the latest, and may be touched up to `limit`. Matches reach back to
+ * `oldest`, the first byte of the frame. Returns the end of the output, or 0 if the section is malformed.
  */
 export function decodeSequences(
   at: usize, end: usize, literals: usize, literalEnd: usize, to: usize, blockEnd: usize, limit: usize, oldest: usize,
@@ -252,7 +223,8 @@ function execute(
     const lengthBits = short ? bits << offsetExtra : loadBits(stream, position - <i32>offsetExtra);
     const matchExtra = extraBits(matchState);
     const matchLength = <usize>stateValue(matchState) + <usize>topBits(lengthBits, matchExtra);
-    const literalLength = <usize>stateValue(literalState) + <usize>topBits(lengthBits << matchExtra, extraBits(literalState));
+    const literalMore = topBits(lengthBits << matchExtra, extraBits(literalState));
+    const literalLength = <usize>stateValue(literalState) + <usize>literalMore;
     if (!last) {
       const moveBits = short ? bits << extra : loadBits(stream, position - <i32>extra);
       const literalMove = nextBits(literalState);
@@ -291,8 +263,7 @@ function execute(
     if (<usize>offset - 1 >= matchAt - oldest) return 0;
     if (next <= wildEnd) {
       wildCopy(to, literal, literalLength);
-      if (offset >= 16) wildCopy(matchAt, matchAt - offset, matchLength);
-      else wildRepeat(matchAt, offset, matchLength);
+      wildMatch(matchAt, offset, matchLength);
     } else {
       if (next > blockEnd) return 0;
       memory.copy(to, literal, literalLength);

@@ -1,26 +1,28 @@
 /**
  * The sequences section of a block: codes, table modes by cost, and the bit stream (RFC 8878 section 3.1.1.3.2).
  *
- * Algorithm. A first pass turns offsets into offset values (1 to 3 for repeated ones, section 3.1.1.5), finds the three codes of
- * each sequence and counts them. For each kind of code the cheapest of four is taken: the predefined table, one symbol
- * for all, the table of the block before, or a new table with its description. Costs are computed from the
- * distributions, to 1/256 bit a symbol. A second pass, from the last sequence to the first, writes states and extra bits.
+ * Algorithm. A first pass turns offsets into offset values (1 to 3 for repeated ones, section 3.1.1.5), finds the three
+ * codes of each sequence and counts them. For each kind of code the cheapest of four is taken: the predefined table,
+ * one symbol for all, the table of the block before, or a new table with its description. Costs are computed from the
+ * distributions, to 1/256 bit a symbol. A second pass, from the last sequence to the first, writes states and extra
+ * bits.
  */
 import {
   LENGTH_LOG, LITERAL_LENGTH_BASE, LITERAL_LENGTH_BITS, LITERAL_LENGTH_CODES, LITERAL_LENGTH_DEFAULT, MATCH_LENGTH_BASE,
-  MATCH_LENGTH_BITS, MATCH_LENGTH_CODES, MATCH_LENGTH_DEFAULT, MINIMUM_MATCH, MODE_FSE, MODE_PREDEFINED, MODE_REPEAT, MODE_RLE,
-  OFFSET_CODES, OFFSET_DEFAULT, OFFSET_LOG, PREDEFINED_LENGTH_LOG, PREDEFINED_OFFSET_CODES, PREDEFINED_OFFSET_LOG, REPEAT_1,
-  REPEAT_2, REPEAT_3,
+  MATCH_LENGTH_BITS, MATCH_LENGTH_CODES, MATCH_LENGTH_DEFAULT, MINIMUM_MATCH, MODE_FSE, MODE_PREDEFINED, MODE_REPEAT,
+  MODE_RLE, OFFSET_CODES, OFFSET_DEFAULT, OFFSET_LOG, PREDEFINED_LENGTH_LOG, PREDEFINED_OFFSET_CODES,
+  PREDEFINED_OFFSET_LOG, REPEAT_1, REPEAT_2, REPEAT_3,
 } from './format';
 import { endStream, lowBits } from './forward-bits';
 import {
-  buildCoder, buildSingleCoder, chooseLog, coderLog, costWith, costWithCoder, emittedBits, firstState, IMPOSSIBLE, normalize,
-  stateAfter, writeDistribution,
+  buildCoder, buildSingleCoder, chooseLog, coderLog, costWith, costWithCoder, emittedBits, firstState, IMPOSSIBLE,
+  normalize, stateAfter, writeDistribution,
 } from './fse-encode';
 import { sequenceLiterals, sequenceMatch, sequenceOffset, sequencesEnd } from './match-finder';
 import {
-  CODES, COUNTS, DISTRIBUTION, LITERAL_LENGTH_CODER, LITERAL_LENGTH_HISTOGRAM, MATCH_LENGTH_CODER, MATCH_LENGTH_HISTOGRAM,
-  OFFSET_CODER, OFFSET_HISTOGRAM, SEQUENCES, SHORT_LITERAL_LENGTH_CODES, SHORT_MATCH_LENGTH_CODES,
+  CODES, COUNTS, DISTRIBUTION, LITERAL_LENGTH_CODER, LITERAL_LENGTH_HISTOGRAM, MATCH_LENGTH_CODER,
+  MATCH_LENGTH_HISTOGRAM, OFFSET_CODER, OFFSET_HISTOGRAM, SEQUENCES, SHORT_LITERAL_LENGTH_CODES,
+  SHORT_MATCH_LENGTH_CODES,
 } from './workspace';
 
 const HISTOGRAM_SIZE: usize = 256;
@@ -118,7 +120,8 @@ export function countCodes(): void {
     const sequence = load<u64>(at);
     const literals = sequenceLiterals(sequence);
     const offset = sequenceOffset(sequence);
-    // Without literals the first repeated offset cannot be said, the others move up, and the third is the first less one.
+    // Without literals the first repeated offset cannot be said, the others move up, and the third is the first less
+    // one.
     let value = offset + 3;
     const shift = u32(literals == 0);
     if (offset == recent1 && shift == 0) {
@@ -241,7 +244,9 @@ export function writeSequences(to: usize, limit: usize): usize {
   return writeSequenceStream(count, to, limit);
 }
 
-/** Second pass: the bit stream, from the last sequence to the first. Returns its end, 0 if that would be behind `limit`. */
+/**
+ * Second pass: the bit stream, from the last sequence to the first. Returns its end, 0 if that would be behind `limit`.
+ */
 function writeSequenceStream(count: u32, to: usize, limit: usize): usize {
   let sequenceAt = SEQUENCES + ((count - 1) << 3);
   let codes = load<u32>(CODES + ((count - 1) << 2));

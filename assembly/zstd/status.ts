@@ -1,4 +1,6 @@
-/** What `zstdDecompress` returns instead of a size; all are negative. The host turns every one of them into `corrupt`. */
+/**
+ * What `zstdDecompress` returns instead of a size; all are negative. The host turns every one of them into `corrupt`.
+ */
 
 /** The input ends inside a frame. */
 export const TRUNCATED: i32 = -1;

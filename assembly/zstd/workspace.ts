@@ -1,7 +1,7 @@
 /**
- * Who lives where in the 4 MiB that the memory map gives to zstd. Addresses and sizes in bytes; all areas are aligned to
- * 64 bytes. The decoder's areas and the encoder's do not overlap, because both keep things from one call to the next:
- * the decoder its predefined tables, the encoder the positions in its match tables.
+ * Who lives where in the 4 MiB that the memory map gives to zstd. Addresses and sizes in bytes; all areas are aligned
+ * to 64 bytes. The decoder's areas and the encoder's do not overlap, because both keep things from one call to the
+ * next: the decoder its predefined tables, the encoder the positions in its match tables.
  */
 import { ZSTD_WORKSPACE, ZSTD_WORKSPACE_SIZE } from '../memory';
 import { BLOCK_MAXIMUM } from './format';
@@ -97,7 +97,9 @@ export const EDGE_LIMIT: usize = 512;
 /** Matches of a position: each is longer than the one before it, and the lengths that count are below `EDGE_LIMIT`. */
 export const FOUND: usize = OFFSET_PRICES + 256;
 export const FOUND_SIZE: usize = 8 * (EDGE_LIMIT + 2);
-/** Nodes of the optimal parser, 32 bytes each: see match-optimal. A stretch, and the longest edge from its last node. */
+/**
+ * Nodes of the optimal parser, 32 bytes each: see match-optimal. A stretch, and the longest edge from its last node.
+ */
 export const NODES: usize = FOUND + FOUND_SIZE;
 
 /** Match tables, u32 positions: see match-finder. Their sizes are limits of what levels may ask for. */
