@@ -14,7 +14,7 @@ import type { ByteStore } from '../../storage/storage.js';
 import { clusterSizeOf, l2CoverageOf, type QcowHeader, serializeHeader } from './header.js';
 import { AUTOCLEAR, COMPATIBLE, CRYPT, ENTRY_SIZE, INCOMPATIBLE, LIMITS } from './layout.js';
 import { checkedOptions, type QcowOptions } from './options.js';
-import { type WritingParts, writingParts } from './parts.js';
+import { tableMemoryOf, type WritingParts, writingParts } from './parts.js';
 import { Placer } from './placing.js';
 import { perform, type Steps } from './steps.js';
 import { QcowWriter } from './writer.js';
@@ -44,6 +44,7 @@ export async function createQcow2(
       kernels: context.kernels,
       refcountTable,
       inPlace: false,
+      tableMemory: tableMemoryOf(context),
     });
     if (!target.readsZero) await target.write(0, new Uint8Array(SECTOR));
     await perform(layOut(parts, size));

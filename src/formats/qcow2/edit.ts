@@ -1,16 +1,17 @@
 /** Opens a qcow2 image for writing. */
 import { viewOf } from '../../bytes.js';
-import { corrupt, ImageError } from '../../errors.js';
+import { corrupt } from '../../errors.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { readBitmaps } from './bitmaps.js';
+import { openForCheck } from './check/check.js';
 import { QcowEditor } from './editor.js';
 import { encryptionRefusal } from './encryption.js';
 import { clusterSizeOf, type QcowHeader, readHeader } from './header.js';
 import { DataHoles } from './holes.js';
 import { ENTRY_SIZE, hostOffsetOf, INCOMPATIBLE } from './layout.js';
 import { openData } from './open.js';
-import { writingParts } from './parts.js';
+import { tableMemoryOf, writingParts } from './parts.js';
 import { ProtectedRanges } from './protected.js';
 import { readSnapshots } from './snapshots.js';
 import { TableCache } from './tables.js';
@@ -23,8 +24,12 @@ const HOLES_MEMORY = 1024 * 1024;
  * by them could overwrite what is in use.
  */
 export async function editQcow2(store: ByteStore, request: EditRequest, context: DriverContext): Promise<QcowEditor> {
-  const header = await readHeader(store);
+  let header = await readHeader(store);
   refuseUnsafe(header);
+  if (isDirty(header)) {
+    await repairRefcounts(store, request, context);
+    header = await readHeader(store);
+  }
   if (header.l1TableOffset + header.l1Size * ENTRY_SIZE > store.size)
     throw corrupt('Active L1 table ends beyond the end of the file');
   const snapshots = await readSnapshots(store, header);
@@ -33,8 +38,7 @@ export async function editQcow2(store: ByteStore, request: EditRequest, context:
   const { data, failure } = await openData(store, header, context, 'write');
   if (data === null) throw failure;
   const { kernels } = context;
-  const memory = context.runtimeOptions?.['l2-cache-size'];
-  const tableMemory = memory === undefined ? undefined : Number(memory);
+  const tableMemory = tableMemoryOf(context);
   const parts = writingParts({ header, store, data, kernels, refcountTable, inPlace: true, tableMemory });
   parts.refcounts.protect(await ProtectedRanges.of(store, header, snapshots, refcountTable));
   return new QcowEditor(
@@ -61,11 +65,23 @@ function refuseUnsafe(header: QcowHeader): void {
   if (encrypted !== null) throw encrypted;
   if ((header.incompatibleFeatures & INCOMPATIBLE.corrupt) !== 0n)
     throw corrupt('qcow2: Image is corrupt; cannot be opened read/write');
-  if ((header.incompatibleFeatures & INCOMPATIBLE.dirty) !== 0n)
-    throw new ImageError(
-      'corrupt',
-      "qcow2: Image was not closed properly; its refcounts must be repaired before it can be written (see 'check -r')",
-    );
+}
+
+function isDirty(header: QcowHeader): boolean {
+  return (header.incompatibleFeatures & INCOMPATIBLE.dirty) !== 0n;
+}
+
+/** Whoever wrote the image last postponed its refcounts and never came back to them: they are made anew. */
+async function repairRefcounts(store: ByteStore, { flush }: EditRequest, context: DriverContext): Promise<void> {
+  const image = await openForCheck(store, store, context);
+  const { data } = image.parts;
+  try {
+    const events = { onFinding: () => {}, onTrouble: () => {} };
+    const { corruptions, checkErrors } = await image.check({ repair: 'all', flush, events });
+    if (corruptions > 0 || checkErrors > 0) throw corrupt('qcow2: Could not repair dirty image');
+  } finally {
+    if (data !== store) await data?.close();
+  }
 }
 
 async function readRefcountTable(store: ByteStore, header: QcowHeader): Promise<Float64Array> {

@@ -1,4 +1,5 @@
 /** What all of a qcow2 image's writing parts share, put together in one place. */
+import type { DriverContext } from '../../image/driver.js';
 import type { Kernels, UnitEncoding } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { ClusterTables } from './cluster-tables.js';
@@ -55,6 +56,12 @@ export function writingParts(request: PartsRequest): WritingParts {
   const slice = sliceCoverage(header.size, clusterSize, hasExtendedL2(header));
   const placer = new Placer(clusterTables, refcounts, dataSpace, slice);
   return { header, store, data, space, dataSpace, tables, blocks, refcounts, clusterTables, placer, kernels };
+}
+
+/** Bytes of L1 and L2 tables in memory, where the user chose them. */
+export function tableMemoryOf({ runtimeOptions }: DriverContext): number | undefined {
+  const memory = runtimeOptions?.['l2-cache-size'];
+  return memory === undefined ? undefined : Number(memory);
 }
 
 /** A file that grows reads as zeros where it grew; of a device, nothing is known. */

@@ -9,13 +9,14 @@ import { qemuImg, qemuIo } from '../../support/qemu.js';
 import { Random } from '../../support/random.js';
 import { scratchDirectory } from '../../support/scratch.js';
 import { FaultStore } from './fault-store.js';
-import { contextFor, createIn, makeRaw, noise } from './writing.js';
+import { contextFor, makeRaw, noise } from './writing.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-async function fill(store: FaultStore): Promise<void> {
-  const writer = await createIn(store, 4 * MIB, { cluster_size: 4096 });
+async function fill(store: FaultStore, clusterSize = 4096, context = contextFor('image')): Promise<void> {
+  const request = { size: 4 * MIB, options: { cluster_size: clusterSize }, compress: false, flush: false };
+  const writer = await qcow2.create!(store, request, context);
   const bytes = noise(MIB, 1);
   for (const offset of [0, 2 * MIB]) {
     const pieces = [{ kind: 'data' as const, offset, length: bytes.length, bytes }];
@@ -25,7 +26,30 @@ async function fill(store: FaultStore): Promise<void> {
   await writer.finish();
 }
 
+/** Answers every request later. */
+class LateStore extends FaultStore {
+  override write(offset: number, bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(() => resolve(super.write(offset, bytes)));
+    });
+  }
+
+  override read(offset: number, into: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(() => resolve(super.read(offset, into)));
+    });
+  }
+}
+
 describe('a new image', () => {
+  it('is the same in a storage that takes its time, with hardly any memory for tables', async () => {
+    const [store, late] = [new FaultStore('image'), new LateStore('image')];
+    await fill(store, 512);
+    const context = { ...contextFor('image'), runtimeOptions: { 'l2-cache-size': 1 } };
+    await fill(late, 512, context);
+    expect(Buffer.compare(late.bytes, store.bytes)).toBe(0);
+  });
+
   it('gets its first sector last', async () => {
     const store = new FaultStore('image');
     await fill(store);

@@ -1,4 +1,5 @@
 /** Changing images in place: against a model in memory, judged by qemu-img. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { convertImage } from '../../../src/convert/convert.js';
@@ -139,6 +140,20 @@ describeWith(['qemu-img', 'qemu-io'], 'an image that is changed in place', () =>
     await backing.close();
     qemuImg('check', path);
     expectSame(contentOf(path, file('scratch')), view);
+  });
+
+  it('is repaired first where its refcounts were postponed', async () => {
+    const path = file('dirty.qcow2');
+    qemuImg('create', '-q', '-f', 'qcow2', '-o', 'lazy_refcounts=on', path, '64M');
+    // The abort keeps the refcounts from being written.
+    const written = spawnSync('qemu-io', ['-f', 'qcow2', '-c', 'write -P 1 0 5M', '-c', 'flush', '-c', 'abort', path]);
+    expect(written.signal).toBe('SIGABRT');
+    const image = await edit(path);
+    await image.write(20 * MIB, new Uint8Array(MIB).fill(2));
+    await image.finish();
+    await image.close();
+    qemuImg('check', path);
+    qemuIo(path, 'qcow2', 'read -P 1 0 5M', 'read -P 2 20M 1M', 'read -P 0 21M 1M');
   });
 
   it.each([{ compress: false }, { compress: true }])('is the target of a conversion, %o', async ({ compress }) => {

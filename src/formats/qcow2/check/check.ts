@@ -32,7 +32,7 @@ export async function openForCheck(
   source: ByteSource,
   store: ByteStore | null,
   context: DriverContext,
-): Promise<CheckableImage> {
+): Promise<CheckableImage & QcowImage> {
   const header = await readHeader(source, true);
   const parts = await readParts(source, header, [], context);
   if (parts.data === null && parts.unreadable !== null) throw parts.unreadable;
