@@ -34,7 +34,7 @@ describeWith(['qemu-img'], 'a file that an image names', () => {
     mapImage(
       nodePlatform,
       { name: path, imageOptions: false, format: null, share: false, startOffset: 0, maxLength: null, allowExternal },
-      { onOpen: () => {}, onEntry: () => {} },
+      { onOpen: () => {}, onEntry: () => true },
     );
 
   it.each(['beside', 'below/base', './below/../beside', 'below/base'])(
