@@ -24,5 +24,6 @@ if (only === 'kernels') process.exit(0);
 // The CLI is CommonJS, which Node starts faster; the libraries are .mjs.
 mkdirSync('dist', { recursive: true });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
-for (const target of ['cli', 'node', 'web-library', 'web']) run('vite', 'build', '--mode', target, '--logLevel', 'warn');
+for (const target of ['cli', 'node', 'web-library', 'web'])
+  run('vite', 'build', '--mode', target, '--logLevel', 'warn');
 run('tsc', '-p', 'tsconfig.types.json');

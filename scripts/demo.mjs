@@ -52,7 +52,13 @@ function fatDisk(files) {
 }
 
 mkdirSync('build/demo', { recursive: true });
-writeFileSync('build/demo/disk.raw', fatDisk([['README  MD ', readFileSync('README.md')], ['LICENSE    ', readFileSync('LICENSE')]]));
+writeFileSync(
+  'build/demo/disk.raw',
+  fatDisk([
+    ['README  MD ', readFileSync('README.md')],
+    ['LICENSE    ', readFileSync('LICENSE')],
+  ]),
+);
 
 for (const args of [
   ['convert', '-p', '-c', '-f', 'raw', '-O', 'qcow2', 'build/demo/disk.raw', 'build/demo/disk.qcow2'],

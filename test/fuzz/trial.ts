@@ -5,10 +5,12 @@
  * length; nothing outside the image's directory is opened; all storage is closed and all buffers are given back; a
  * failed conversion leaves no target. That it ends in time and in little memory is watched from outside.
  */
+import { checkImage } from '../../src/commands/check.js';
 import { type ConvertRequest, convert } from '../../src/commands/convert.js';
 import { imageInfo } from '../../src/commands/info.js';
 import { mapImage } from '../../src/commands/map.js';
 import { ImageError } from '../../src/errors.js';
+import type { Repair } from '../../src/image/check.js';
 import type { Kernels } from '../../src/kernels/kernels.js';
 import { Random } from '../support/random.js';
 import { mutate } from './mutate.js';
@@ -85,6 +87,11 @@ export async function tryMutant(
     convert(world, convertRequest(name, `${TARGETS}disk.raw`, 'raw')),
   );
   if (trial.outcomes.at(-1)?.outcome === 'ok') trial.disk = done.files.get(`${TARGETS}disk.raw`) ?? null;
+  if (random.below(4) === 0) {
+    const repair = random.below(2) === 0 ? 'none' : 'all';
+    await attempt(`check, repair ${repair}`, (world, name) => checkAll(world, name, repair));
+    return trial;
+  }
   const { name, change } = variantOf(random);
   await attempt(`convert ${name}`, (world, image) => {
     world.files.set(`${IMAGES}small.raw`, SMALL.copy());
@@ -134,6 +141,17 @@ async function mapAll(world: World, name: string): Promise<void> {
   };
   const request = { name, format: null, imageOptions: false, share: false, startOffset: 0, maxLength: null };
   await mapImage(world, { ...request, allowExternal: false }, { onOpen: () => {}, onEntry });
+}
+
+async function checkAll(world: World, name: string, repair: Repair): Promise<void> {
+  let lines = 0;
+  const onFinding = () => {
+    lines++;
+  };
+  const events = { onFinding, onTrouble: () => {}, onRepaired: () => {} };
+  const request = { name, format: null, imageOptions: false, share: false, allowExternal: false };
+  await checkImage(world, { ...request, cache: 'writeback', repair }, events);
+  if (lines > ENOUGH) throw new Error(`${lines} findings in a small image`);
 }
 
 /** Runs a command and holds what became of it against the rules. */

@@ -93,8 +93,7 @@ describe('the layers', () => {
   it('keep Node under platform/node and cli, and the DOM under platform/web', () => {
     const node = sources.filter((file) => file.modules.some((module) => module.startsWith('node:')));
     expect(node.map((file) => file.name).filter((name) => !/^(platform\/node|cli)\//.test(name))).toEqual([]);
-    const dom =
-      /\b(?:document|navigator|FileSystem\w*Handle|Blob|self)\b\s*[.(<]|\bnew Worker\b|\bpostMessage\b/;
+    const dom = /\b(?:document|navigator|FileSystem\w*Handle|Blob|self)\b\s*[.(<]|\bnew Worker\b|\bpostMessage\b/;
     const web = sources.filter((file) => dom.test(withoutComments(file.text)));
     expect(web.map((file) => file.name).filter((name) => !/^platform\/(web|node)\//.test(name))).toEqual([]);
   });
