@@ -56,7 +56,7 @@ async function metadataAt(
   for (const { kind, offset: at, length: size } of tables(file))
     if (kind !== ignored && size > 0 && overlaps(range, at, size)) return kind;
   if (ignored !== 'active L2 table' && (await hitsActiveL2(file, range))) return 'active L2 table';
-  return ignored !== 'refcount block' && hitsRefcountBlock(file, range) ? 'refcount block' : null;
+  return ignored !== 'refcount block' && file.refcounts.meetsBlock(range.start, range.end) ? 'refcount block' : null;
 }
 
 /** What the header and the snapshots say of tables' places. */
@@ -82,13 +82,5 @@ async function hitsActiveL2(file: CheckedFile, range: Range): Promise<boolean> {
   const { l1TableOffset, l1Size } = file.header;
   for await (const { l2Offset } of file.l1Entries(l1TableOffset, l1Size))
     if (l2Offset !== 0 && overlaps(range, l2Offset, file.clusterSize)) return true;
-  return false;
-}
-
-function hitsRefcountBlock({ refcounts, clusterSize }: CheckedFile, range: Range): boolean {
-  for (let index = 0; index < refcounts.blockCount; index++) {
-    const { offset } = refcounts.block(index);
-    if (offset !== 0 && overlaps(range, offset, clusterSize)) return true;
-  }
   return false;
 }

@@ -43,6 +43,8 @@ export class StoredRefcounts {
   readonly #perPage: number;
   readonly #table: DataView;
   readonly #blocks: TableCache;
+  /** Host offsets of all blocks, ascending; made when it is first needed. */
+  #ascending: Float64Array | null = null;
 
   /** @param table the refcount table as stored */
   constructor(
@@ -77,6 +79,22 @@ export class StoredRefcounts {
   /** The host offsets of all blocks, 0 where there is none. */
   offsets(): Float64Array {
     return Float64Array.from({ length: this.blockCount }, (_, index) => this.block(index).offset);
+  }
+
+  /** Whether some block lies in the host bytes [start, end), if only in part. */
+  meetsBlock(start: number, end: number): boolean {
+    this.#ascending ??= this.offsets()
+      .filter((offset) => offset !== 0)
+      .sort();
+    const offsets = this.#ascending;
+    let low = 0;
+    let high = offsets.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (offsets[middle]! + this.#clusterSize > start) high = middle;
+      else low = middle + 1;
+    }
+    return low < offsets.length && offsets[low]! < end;
   }
 
   /**
