@@ -295,24 +295,18 @@ describeWith(['nbdkit'], 'network storage that fails', () => {
   });
 
   it.each(['source', 'target'])('the server of the %s is killed', async (side) => {
-    const socket = servers.path(`${side}.sock`);
-    const plugin = side === 'source' ? ['pattern', '64M'] : ['memory', '64M'];
-    const { uri, kill } = await servers.nbdkitProcess(socket, [
-      '--filter=delay',
-      ...plugin,
-      'rdelay=40ms',
-      'wdelay=40ms',
-    ]);
+    const served = servers.path(`${side}.raw`);
+    writeFileSync(served, '');
+    truncateSync(served, 64 * MIB);
+    if (side === 'source') writeFileSync(served, readFileSync(scratch('source.raw')));
+    const { uri, kill } = await servers.nbdkitProcess(servers.path(`${side}.sock`), ['file', served]);
     const target = scratch('dead');
     let killed: Promise<void> | null = null;
     const onStart = () => {
-      killed = new Promise((resolve) => setTimeout(resolve, 1500)).then(kill);
+      killed = underWay(side === 'source' ? target : served).then(kill);
     };
-    const args =
-      side === 'source'
-        ? [...SLOWLY, '-O', 'qcow2', uri, target]
-        : [...SLOWLY, '-n', '-O', 'raw', scratch('source.raw'), uri];
-    const outcome = await cli.run(['convert', '-f', 'raw', ...args], { onStart });
+    const names = side === 'source' ? ['-O', 'qcow2', uri, target] : ['-n', '-O', 'raw', scratch('source.raw'), uri];
+    const outcome = await cli.run(['convert', ...SLOWLY, '-m', '1', '-f', 'raw', ...names], { onStart });
     await killed;
     expectFailure(outcome, /^qemu-img: error while (reading|writing) at byte \d+: /, target);
   });
