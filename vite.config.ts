@@ -118,8 +118,8 @@ export default defineConfig(({ mode }) => {
       // Some minutes and some gigabytes of disk: `npm run test:slow`.
       include: [mode === 'slow' ? 'test/slow/**/*.test.ts' : 'test/**/*.test.ts'],
       exclude: ['test/browser/**', ...(mode === 'slow' ? [] : ['test/slow/**'])],
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      testTimeout: 240_000,
+      hookTimeout: 240_000,
     },
   };
 });
