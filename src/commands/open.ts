@@ -345,7 +345,8 @@ export class ImageOpener {
       runtimeOptions,
       openReference: async (name, mode): Promise<ByteStore> => {
         const protocol = this.protocolOf(name);
-        const byUser = mode === 'create' || named.has(name);
+        // Runtime options may also come from a json: name that an image gives for its backing file.
+        const byUser = frame.byUser && (mode === 'create' || named.has(name));
         await (byUser ? this.#policy.admit(protocol, name) : this.#policy.check(protocol, name));
         const { cache, share, signal } = frame.settings;
         const storage = this.#track(await protocol.open(name, { mode, cache, share, signal }));

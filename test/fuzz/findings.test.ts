@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { viewOf } from '../../src/bytes.js';
 import { convert } from '../../src/commands/convert.js';
 import { imageInfo } from '../../src/commands/info.js';
-import { COPIED_HIGH } from '../../src/formats/qcow2/layout.js';
+import { COPIED_HIGH, INCOMPATIBLE } from '../../src/formats/qcow2/layout.js';
 import { PackedClusters } from '../../src/formats/qcow2/packed.js';
 import type { RunBuffer } from '../../src/kernels/kernels.js';
 import { MemoryStore } from '../../src/storage/memory.js';
@@ -53,6 +53,41 @@ describe('an image that is its own backing file', () => {
       expect(world.files.has(TARGET)).toBe(false);
     },
   );
+});
+
+describe('a backing file by a json: name that gives a data file', () => {
+  const nameWith = (dataFile: string) =>
+    `json:{"driver":"qcow2","data-file":{"filename":"${dataFile}"},"file":{"driver":"file","filename":"${IMAGES}base"}}`;
+
+  function worldOf(dataFile: string): World {
+    const base = sample((header) => {
+      header.incompatibleFeatures = INCOMPATIBLE.dataFile;
+      header.extensions.dataFile = 'base.data';
+    });
+    const top = sample((header) => {
+      header.backingFile = nameWith(dataFile);
+      header.extensions.backingFormat = 'qcow2';
+      header.snapshotCount = 0;
+    });
+    const world = worldWith(top.bytes);
+    world.files.set(`${IMAGES}base`, PagedFile.of(base.bytes));
+    world.files.set(`${IMAGES}x.data`, PagedFile.of(new Uint8Array(4096)));
+    return world;
+  }
+
+  it('is not trusted: the image has named it, not the user', async () => {
+    const world = worldOf('/secret');
+    const error = await rejection(() => convert(world, convertRequest(NAME, TARGET, 'raw')));
+    expect(error).toMatchObject({ code: 'external' });
+    expect(error.message).toContain("'/secret' lies outside the directory of the image");
+    await info(world);
+    expect(world.trespasses).toEqual([]);
+  });
+
+  it('is opened beside the image', async () => {
+    const world = worldOf(`${IMAGES}x.data`);
+    expect((await info(world)).map(({ format }) => format)).toEqual(['qcow2', 'qcow2']);
+  });
 });
 
 describe('an L1 table that names one L2 table again and again', () => {
