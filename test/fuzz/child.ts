@@ -2,7 +2,7 @@
  * The process that tries mutants; `run.mjs` starts it, watches it, and starts it anew where it hangs or dies.
  *
  * Arguments: run (seed), first index, end index, kind. On descriptor 3 it writes a line a trial before the trial, a
- * line a finding, and at the end a summary.
+ * line a finding, and now and then a summary.
  */
 import { writeSync } from 'node:fs';
 import { createNodeKernels } from '../../src/platform/node/kernels.js';
@@ -32,6 +32,12 @@ function count(what: string): void {
 
 function tell(line: { [key: string]: unknown }): void {
   writeSync(3, `${JSON.stringify(line)}\n`);
+}
+
+/** Tells what has been counted since the last time: a child that is killed leaves the rest. */
+function summarize(): void {
+  tell({ summary: Object.fromEntries(counts), rss: process.resourceUsage().maxRSS * 1024 });
+  counts.clear();
 }
 
 function report(index: number, what: string, detail: { [key: string]: unknown }): void {
@@ -93,12 +99,14 @@ async function main(): Promise<void> {
     await attempt(current);
     // Signals and late rejections come between two turns of the event loop.
     if (current % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (current % 100 === 0) summarize();
     if (current % 64 === 0 && process.memoryUsage.rss() > TOO_MUCH) {
       report(current, `${process.memoryUsage.rss()} bytes resident`, { command: 'memory' });
       break;
     }
   }
-  tell({ summary: Object.fromEntries(counts), rss: process.resourceUsage().maxRSS * 1024, next: current });
+  summarize();
+  tell({ done: true });
 }
 
 await main();

@@ -32,7 +32,7 @@ function mutateOnce(random: Random, seed: Seed, name: string, file: PagedFile): 
   if (dice < 8) return splice(random, file);
   if (dice < 14) return flipBits(random, file);
   if (anatomy === undefined) return flipBits(random, file);
-  if (dice < 20) return rename(random, seed, file);
+  if (dice < 22) return rename(random, seed, file);
   return setField(random, file, anatomy);
 }
 
@@ -119,7 +119,8 @@ function pointer(random: Random, site: Site, before: bigint, fileSize: number, a
 /** Gives the image another backing file name, or puts another name where any name is. */
 function rename(random: Random, seed: Seed, file: PagedFile): string {
   const chosen = random.below(3) === 0 ? pick(random, ODD_NAMES) : pick(random, BAIT);
-  const name = new TextEncoder().encode(chosen.replaceAll('MAIN', seed.main));
+  const other = [...seed.files.keys()].find((each) => each !== seed.main) ?? seed.main;
+  const name = new TextEncoder().encode(chosen.replaceAll('MAIN', seed.main).replaceAll('OTHER', other));
   const head = new Uint8Array(4096);
   if (file.size < head.length) return 'nothing';
   file.read(0, head);

@@ -62,7 +62,7 @@ function runChild(kind, first, end, deadline, totals) {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] });
     let trial = first - 1;
     let ready = false;
-    let summary = false;
+    let done = false;
     let heard = { clock: Date.now(), work: 0 };
     const timer = setInterval(() => {
       const now = Date.now();
@@ -84,8 +84,8 @@ function runChild(kind, first, end, deadline, totals) {
       if (line.ready) ready = true;
       else if (line.trial !== undefined) trial = line.trial;
       else if (line.finding !== undefined) found(line);
+      else if (line.done) done = true;
       else {
-        summary = true;
         totals.rss = Math.max(totals.rss, line.rss);
         for (const [what, count] of Object.entries(line.summary))
           totals.counts.set(what, (totals.counts.get(what) ?? 0) + count);
@@ -93,7 +93,7 @@ function runChild(kind, first, end, deadline, totals) {
     });
     child.on('close', (code, signal) => {
       clearInterval(timer);
-      const expected = summary || signal === 'SIGKILL';
+      const expected = done || signal === 'SIGKILL';
       if (!expected)
         found({ finding: `died: code ${code}, signal ${signal}`, kind, run: Number(values.seed), index: trial });
       totals.trials += Math.max(0, trial + 1 - first);

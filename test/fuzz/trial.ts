@@ -144,14 +144,9 @@ async function mapAll(world: World, name: string): Promise<void> {
 }
 
 async function checkAll(world: World, name: string, repair: Repair): Promise<void> {
-  let lines = 0;
-  const onFinding = () => {
-    lines++;
-  };
-  const events = { onFinding, onTrouble: () => {}, onRepaired: () => {} };
   const request = { name, format: null, imageOptions: false, share: false, allowExternal: false };
+  const events = { onFinding: () => {}, onTrouble: () => {}, onRepaired: () => {} };
   await checkImage(world, { ...request, cache: 'writeback', repair }, events);
-  if (lines > ENOUGH) throw new Error(`${lines} findings in a small image`);
 }
 
 /** Runs a command and holds what became of it against the rules. */

@@ -23,7 +23,7 @@ const LINKS: readonly [string, string][] = [
   ['/images/device', '/dev/zero'],
 ];
 
-/** Names that no image may have opened. */
+/** Names that no image may have opened; OTHER is an image beside it. */
 export const BAIT = [
   '../secret',
   '/secret',
@@ -46,9 +46,19 @@ export const BAIT = [
   'json:{"driver":"raw","file.driver":"null-co","file.size":"8E"}',
   'null-co://',
   'http://localhost/',
+  'json:{"driver":"qcow2","data-file":{"filename":"/secret"},"file":{"driver":"file","filename":"/images/OTHER"}}',
+  'json:{"driver":"qcow2","data-file.filename":"/secret","file.filename":"/images/OTHER"}',
+  'json:{"driver":"qcow2","backing":{"driver":"file","filename":"/secret"},"file":{"filename":"/images/OTHER"}}',
+  'json:{"driver":"qcow2","backing.file.filename":"/secret","backing.driver":"raw","file.filename":"/images/OTHER"}',
+  'json:{"driver":"qcow2","file":{"driver":"raw","file":{"driver":"file","filename":"/secret"}}}',
+  'json:{"driver":"raw","offset":0,"size":512,"file":{"driver":"host_device","filename":"/secret"}}',
+  'json:{"driver":"qcow2","file":{"driver":"file","filename":"/images/link"}}',
 ] as const;
 
-/** Names that lead round in a circle, mean nothing, or name something odd but allowed; MAIN is the image itself. */
+/**
+ * Names that lead round in a circle, mean nothing, or name something odd but allowed; MAIN is the image itself, OTHER
+ * one beside it.
+ */
 export const ODD_NAMES = [
   'MAIN',
   './MAIN',
