@@ -12,8 +12,8 @@ export interface Disk {
 export type CompareStep =
   /** Both may hold data. */
   | { kind: 'compare'; offset: number; length: number }
-  /** Only one may hold data; it has to be zeros. A difference is told by its sector if the other one is allocated too. */
-  | { kind: 'blank'; disk: 0 | 1; offset: number; length: number; bySector: boolean }
+  /** Only one may hold data; it has to be zeros. */
+  | { kind: 'blank'; disk: 0 | 1; offset: number; length: number }
   /** In strict mode: the status differs. */
   | { kind: 'status'; offset: number }
   /** Only one disk goes on. */
@@ -58,8 +58,7 @@ async function* commonSteps(
     if (isData[0] && isData[1]) yield* cut(offset, stop, chunk, (piece) => ({ kind: 'compare', ...piece }));
     else if (isData[0] || isData[1]) {
       const disk = isData[0] ? 0 : 1;
-      const bySector = (isData[0] ? second : first).kind === 'zero';
-      yield* cut(offset, stop, chunk, (piece) => ({ kind: 'blank', disk, bySector, ...piece }));
+      yield* cut(offset, stop, chunk, (piece) => ({ kind: 'blank', disk, ...piece }));
     }
     offset = stop;
   }
@@ -71,8 +70,7 @@ async function* restSteps(disks: readonly [Disk, Disk], from: number, chunk: num
   const cursor = new ExtentCursor(disks[disk]);
   for (let offset = from; offset < disks[disk].image.size; ) {
     const { start, length, kind } = await cursor.at(offset);
-    if (kind === 'data')
-      yield* cut(offset, start + length, chunk, (piece) => ({ kind: 'blank', disk, bySector: false, ...piece }));
+    if (kind === 'data') yield* cut(offset, start + length, chunk, (piece) => ({ kind: 'blank', disk, ...piece }));
     offset = start + length;
   }
 }

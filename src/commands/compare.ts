@@ -27,7 +27,7 @@ export interface CompareEvents {
   onSizeMismatch(): void;
 }
 
-/** `offset`: a byte of the disks; where both have data, the first of its sector. */
+/** `offset`: the first byte of the sector that differs, or from which on the status does. */
 export type Comparison =
   | { kind: 'identical' }
   | { kind: 'different'; what: 'size' }
@@ -40,6 +40,7 @@ const CHUNK = 256 * 1024;
 
 const SECTOR = 512;
 
+/** Compares the disks of two images. Throws `ImageError` where one cannot be opened or read. */
 export function compareImages(platform: Platform, request: CompareRequest, events: CompareEvents): Promise<Comparison> {
   return ImageOpener.use(platform, request, async (opener) => {
     let disks: [Disk, Disk];
@@ -138,16 +139,15 @@ class Comparer {
     return this.#reading(length, (a) =>
       this.#reading(length, async (b) => {
         const failure = (await readInto(first, offset, a)) ?? (await readInto(second, offset, b));
-        return failure ?? contentAt(offset, alignedDown(firstDifference(a, b)));
+        return failure ?? contentAt(offset, firstDifference(a, b));
       }),
     );
   }
 
-  #blank({ disk, offset, length, bySector }: CompareStep & { kind: 'blank' }): Promise<Comparison | null> {
+  #blank({ disk, offset, length }: CompareStep & { kind: 'blank' }): Promise<Comparison | null> {
     return this.#reading(length, async (bytes) => {
       const failure = await readInto(this.disks[disk], offset, bytes);
-      const found = firstNonZero(bytes);
-      return failure ?? contentAt(offset, bySector ? alignedDown(found) : found);
+      return failure ?? contentAt(offset, firstNonZero(bytes));
     });
   }
 
@@ -175,11 +175,8 @@ async function readInto({ image, name }: Disk, offset: number, into: Uint8Array)
   }
 }
 
-/** `found` counts from `offset`; null: nothing. */
+/** `found` counts from `offset`, the beginning of a sector; null: nothing. */
 function contentAt(offset: number, found: number | null): Comparison | null {
-  return found === null ? null : { kind: 'different', what: 'content', offset: offset + found };
-}
-
-function alignedDown(offset: number | null): number | null {
-  return offset === null ? null : offset - (offset % SECTOR);
+  if (found === null) return null;
+  return { kind: 'different', what: 'content', offset: offset + found - (found % SECTOR) };
 }

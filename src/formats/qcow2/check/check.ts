@@ -35,7 +35,9 @@ export async function openForCheck(
 ): Promise<CheckableImage & QcowImage> {
   const header = await readHeader(source, true);
   const parts = await readParts(source, header, [], context);
-  if (parts.data === null && parts.unreadable !== null) throw parts.unreadable;
+  // Nothing of a data file is looked at, so one that may not be opened is no obstacle; one that is missing is damage.
+  const { unreadable } = parts;
+  if (parts.data === null && unreadable !== null && unreadable.code !== 'external') throw unreadable;
   return new CheckedImage(parts, store);
 }
 

@@ -82,6 +82,11 @@ export class CheckedFile {
     return Math.ceil(this.source.size / this.clusterSize);
   }
 
+  /** The range ends beyond the end of the file; the last cluster may be there in part only. */
+  exceedsFile(offset: number, length: number): boolean {
+    return offset + length - this.source.size >= this.clusterSize;
+  }
+
   /** The storage, for repairs. */
   get store(): ByteStore {
     if (this.writable === null) throw new Error('a check without repairs writes');

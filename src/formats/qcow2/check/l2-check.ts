@@ -50,9 +50,11 @@ export class L2Check {
     const { low } = entry;
     const { clusterBits } = file.header;
     const offset = compressedOffsetOf(entry.high, low, clusterBits);
+    // above 2^53 only the entry itself tells the last digits
+    const shown = hex64(compressedOffsetOf(entry.high, 0, clusterBits) / 2 ** 32, low);
     if (isCopied(entry.high)) {
       const what = 'copied flag must never be set for compressed clusters';
-      this.#corruption(`ERROR: coffset=0x${hexOffset(offset)}: ${what}`);
+      this.#corruption(`ERROR: coffset=0x${shown}: ${what}`);
     }
     const value = `entry=0x${hex64(entry.high & WITHOUT_COPIED, low)}`;
     if (file.hasDataFile) {
@@ -64,7 +66,7 @@ export class L2Check {
       this.#corruption(`ERROR compressed cluster ${index} ${what}, ${value}`);
       return;
     }
-    this.references.count(offset, compressedLengthOf(entry.high, low, clusterBits));
+    this.references.count(offset, compressedLengthOf(entry.high, low, clusterBits), shown);
     if (!this.isActive) return;
     usage.allocated++;
     usage.compressed++;

@@ -8,7 +8,7 @@ import { viewOf } from '../../../bytes.js';
 import type { CheckTally, ClusterUsage } from '../../../image/check.js';
 import { ENTRY_SIZE, LIMITS, reservedL1Bits } from '../layout.js';
 import { bitmapReferences } from './bitmap-references.js';
-import { type CheckedFile, hex64, hexOffset, ioError } from './checked-file.js';
+import { type CheckedFile, hex64, hexOffset } from './checked-file.js';
 import { L2Check } from './l2-check.js';
 import type { ReferenceCounts } from './reference-counts.js';
 
@@ -39,15 +39,18 @@ export class References {
     await bitmapReferences(this);
   }
 
-  /** Counts a reference to each cluster that [offset, offset + length) touches. */
-  count(offset: number, length: number): void {
+  /**
+   * Counts a reference to each cluster that [offset, offset + length) touches.
+   *
+   * @param shown the offset, for the message, where a number cannot hold it
+   */
+  count(offset: number, length: number, shown = hexOffset(offset)): void {
     const { file, counts } = this;
     if (length <= 0) return;
-    // The last cluster of a file may be there in part only.
-    if (offset + length - file.source.size >= file.clusterSize) {
+    if (file.exceedsFile(offset, length)) {
       this.corruption(
         'ERROR: counting reference for region exceeding the end of the file by one cluster or more: ' +
-          `offset 0x${hexOffset(offset)} size 0x${length.toString(16)}`,
+          `offset 0x${shown} size 0x${length.toString(16)}`,
       );
       return;
     }
@@ -88,11 +91,6 @@ export class References {
   async #countTree(offset: number, entries: number, isActive: boolean): Promise<void> {
     if (entries === 0) return;
     this.count(offset, entries * ENTRY_SIZE);
-    if (offset > Number.MAX_SAFE_INTEGER) {
-      this.file.say('ERROR: I/O error in check_refcounts_l1');
-      this.tally.checkErrors++;
-      throw ioError();
-    }
     for await (const { high, low, l2Offset } of this.file.l1Entries(offset, entries)) {
       if (reservedL1Bits(high, low))
         this.corruption(`ERROR found L1 entry with reserved bits set: ${hex64(high, low)}`);

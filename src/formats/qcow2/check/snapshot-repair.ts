@@ -57,8 +57,20 @@ class SnapshotTableWriter {
     await file.flush();
     await this.#pointTo({ snapshotCount: file.snapshots.length, snapshotsOffset: BigInt(offset) });
     file.snapshotTable = { offset, length: table.length };
+    // A table of impossible length was not counted as a reference, so its clusters may belong to others.
+    if (file.exceedsFile(old.offset, old.length)) return;
     await perform(this.#refcounts.free(old.offset, old.length));
     await this.#flushRefcounts();
+    await this.#release(old.offset, old.length);
+  }
+
+  /** Gives back the space of clusters that have become free. */
+  async #release(offset: number, length: number): Promise<void> {
+    const { refcounts, clusterSize, store } = this.file;
+    for (let at = offset; at < offset + length; at += clusterSize) {
+      const size = Math.min(clusterSize, store.size - at);
+      if (size > 0 && (await refcounts.get(at / clusterSize)) === 0) await store.zero(at, size);
+    }
   }
 
   async #flushRefcounts(): Promise<void> {
