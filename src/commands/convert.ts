@@ -8,6 +8,7 @@ import { type ConvertReport, convertImage } from '../convert/convert.js';
 import { ImageError } from '../errors.js';
 import { ConcatImage, SECTOR } from '../image/concat.js';
 import type { Image, ImageWriter } from '../image/image.js';
+import { SalvagedImage } from '../image/salvaged.js';
 import { BlankWriter } from '../image/writer-filter.js';
 import { type BitmapCopy, BitmapWriter, chooseBitmaps } from './bitmaps.js';
 import { copyOffload } from './copy-offload.js';
@@ -190,10 +191,16 @@ class Conversion {
     const disks: Image[] = [];
     for (const node of nodes) {
       const layer = snapshot !== null && node === nodes[0] ? await loadSnapshot(node, snapshot) : undefined;
-      disks.push(await this.opener.disk(node, layer));
+      disks.push(this.#salvaged(await this.opener.disk(node, layer)));
     }
     const [only] = disks;
     return disks.length === 1 && only!.size % SECTOR === 0 ? only! : new ConcatImage(disks);
+  }
+
+  /** With --salvage, a disk that goes on where its status cannot be read. */
+  #salvaged(disk: Image): Image {
+    if (!this.request.salvage) return disk;
+    return new SalvagedImage(disk, (offset, error) => this.#warnLost('block status at offset', offset, error));
   }
 
   #planTarget(size: number): TargetPlan {
@@ -296,7 +303,7 @@ class Conversion {
       sparse: this.#sparse,
       targetBacking: backing,
       runSize: Math.max(storage.store.transfer, ...contents.map(({ store }) => store.transfer)),
-      salvage: request.salvage ? (offset, _length, error) => this.#warnLost(offset, error) : null,
+      salvage: request.salvage ? (offset, _length, error) => this.#warnLost('offset', offset, error) : null,
       rate: request.rate > 0 ? request.rate : null,
       copyRange: offload ? copyOffload(source, contents, storage, writer.readsZero) : undefined,
       signal: request.signal,
@@ -304,9 +311,9 @@ class Conversion {
     });
   }
 
-  #warnLost(offset: number, error: unknown): void {
+  #warnLost(what: 'offset' | 'block status at offset', offset: number, error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    this.events.onWarning?.(`error while reading offset ${offset}: ${reason}`);
+    this.events.onWarning?.(`error while reading ${what} ${offset}: ${reason}`);
   }
 }
 
