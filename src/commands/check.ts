@@ -4,8 +4,9 @@ import type { CheckableImage, CheckEvents, CheckReport, Repair } from '../image/
 import type { Image } from '../image/image.js';
 import { cacheMode } from './cache-modes.js';
 import { formatName } from './graph.js';
-import { type ImageName, ImageOpener, type Trust } from './open.js';
+import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
+import type { ImageName, Trust } from './settings.js';
 
 export interface CheckImageRequest extends ImageName, Trust {
   /** Cache mode of the image, as the user spells it. */

@@ -5,8 +5,9 @@ import type { Kernels } from '../kernels/kernels.js';
 import { cacheMode } from './cache-modes.js';
 import { type CompareStep, compareSteps, type Disk } from './compare-steps.js';
 import { firstDifference, firstNonZero } from './differences.js';
-import { type ImageName, ImageOpener, type OpenSettings, type Trust } from './open.js';
+import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
+import type { ImageName, OpenSettings, Trust } from './settings.js';
 
 export interface CompareRequest extends Trust {
   first: ImageName;

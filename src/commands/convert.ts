@@ -4,18 +4,21 @@
  * The checks come in `qemu-img`'s order, so that a command line with several faults gets the same answer. Two are better
  * here: an unknown target cache mode is found before the target is touched, and a refused --target-is-zero is an error.
  */
+import { roundUp } from '../bytes.js';
 import { type ConvertReport, convertImage } from '../convert/convert.js';
 import { ImageError } from '../errors.js';
 import { ConcatImage, SECTOR } from '../image/concat.js';
-import type { Image, ImageWriter } from '../image/image.js';
+import type { EditableImage, Image, ImageWriter } from '../image/image.js';
 import { SalvagedImage } from '../image/salvaged.js';
+import { SliceImage } from '../image/slice.js';
 import { BlankWriter } from '../image/writer-filter.js';
 import { type BitmapCopy, BitmapWriter, chooseBitmaps } from './bitmaps.js';
 import { copyOffload } from './copy-offload.js';
 import { type OptionChoice, parseCreateOptions } from './create-options.js';
-import { chainOf, contentOf, type GraphNode, storageOf } from './graph.js';
-import { ImageOpener, type OpenSettings, type Trust } from './open.js';
+import { chainOf, contentOf, type GraphNode, type ImageNode, storageOf } from './graph.js';
+import { ImageOpener } from './open.js';
 import type { CacheMode, OpenStorage, Platform } from './platform.js';
+import type { OpenSettings, Trust } from './settings.js';
 import { loadSnapshot, type SnapshotChoice } from './snapshots.js';
 import { addBackingOptions, type Creation, findCreation, startImage } from './target.js';
 
@@ -145,6 +148,8 @@ interface Target {
   format: string;
   /** The disk's bytes lie in the storage one after the other. */
   plain: boolean;
+  /** What an existing target holds behind the source's end, up to the end of a unit; null: nothing. */
+  rest: Image | null;
 }
 
 /** How a new target is to be made; null where it exists. */
@@ -172,7 +177,8 @@ class Conversion {
     const target = await (plan === null
       ? this.#openTarget(source.size, cache)
       : this.#createTarget(plan, source.size, cache));
-    return this.#copy(source, nodes, withBitmaps(target, bitmaps));
+    const { rest } = target;
+    return this.#copy(rest === null ? source : new ConcatImage([source, rest]), nodes, withBitmaps(target, bitmaps));
   }
 
   async #openSources(cache: CacheMode): Promise<GraphNode[]> {
@@ -246,7 +252,7 @@ class Conversion {
     try {
       const { writer, storage } = await startImage(this.opener, creation, image);
       const backing = backingSize === null ? null : { size: backingSize };
-      return { writer, storage, backing, format, plain: format === 'raw' };
+      return { writer, storage, backing, format, plain: format === 'raw', rest: null };
     } catch (error) {
       const prefix = `${fileName}: error while converting ${format}: `;
       throw error instanceof ImageError && error.code !== 'aborted' ? error.prefixed(prefix) : error;
@@ -285,7 +291,14 @@ class Conversion {
       backing: request.backingFile === null ? null : { size: Number.POSITIVE_INFINITY },
       format: node.driver.name,
       plain: node.driver.name === 'raw' && Object.keys(node.strongOptions).length === 0,
+      rest: await this.#restOfUnit(node, editor, size),
     };
+  }
+
+  /** A unit is written as a whole: what it holds behind the source's end is copied onto itself. */
+  async #restOfUnit(node: ImageNode, editor: EditableImage, size: number): Promise<Image | null> {
+    const end = Math.min(editor.size, roundUp(size, editor.unit));
+    return end === size || editor.unordered ? null : new SliceImage(await this.opener.disk(node), size, end - size);
   }
 
   get #sparse(): number {

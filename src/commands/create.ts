@@ -2,8 +2,9 @@
 import { ImageError } from '../errors.js';
 import { type OptionChoice, parseCreateOptions, printOptions } from './create-options.js';
 import { formatName } from './graph.js';
-import { ImageOpener, type Trust } from './open.js';
+import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
+import type { Trust } from './settings.js';
 import { addBackingOptions, type Creation, findCreation, startImage } from './target.js';
 
 export interface CreateRequest extends Trust {

@@ -3,9 +3,11 @@ import { roundUp } from '../bytes.js';
 import { ImageError } from '../errors.js';
 import { SECTOR } from '../image/concat.js';
 import type { Json, SnapshotInfo } from '../image/image.js';
+import { endlessChain, fullBackingName } from './backing-name.js';
 import { formatName, type GraphNode, nodeName, storageOf } from './graph.js';
-import { endlessChain, fullBackingName, type ImageName, ImageOpener, type Trust } from './open.js';
+import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
+import type { ImageName, Trust } from './settings.js';
 
 export interface InfoRequest extends ImageName, Trust {
   share: boolean;

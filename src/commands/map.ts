@@ -2,8 +2,9 @@
 import type { Extent } from '../image/image.js';
 import { isPending, type MaybePromise } from '../maybe.js';
 import { chainOf, contentOf, type GraphNode } from './graph.js';
-import { type ImageName, ImageOpener, type Trust } from './open.js';
+import { ImageOpener } from './open.js';
 import type { OpenStorage, Platform } from './platform.js';
+import type { ImageName, Trust } from './settings.js';
 
 export interface MapRequest extends ImageName, Trust {
   share: boolean;

@@ -6,64 +6,30 @@
  * rules, named by the images instead of the user, and so under the policy of policy.ts.
  */
 import { ImageError } from '../errors.js';
-import { findDriver, probeDriver } from '../formats/index.js';
+import { findDriver } from '../formats/index.js';
 import type { DriverContext, ImageDriver } from '../image/driver.js';
-import type { EditableImage, Image, Json } from '../image/image.js';
+import type { EditableImage, Image } from '../image/image.js';
 import type { OptionValues } from '../image/options.js';
 import { OverlayImage } from '../image/overlay.js';
 import { ImageSource } from '../image/source.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
-import {
-  BlockdevOptions,
-  parseNumberOption,
-  parseSizeOption,
-  parseSwitch,
-  type Scalar,
-  textValues,
-} from './blockdev.js';
+import { endlessChain, fullBackingName } from './backing-name.js';
+import { BlockdevOptions, type Scalar, textValues } from './blockdev.js';
 import { protocolPrefix, resolveReference } from './file-names.js';
 import { formatName, type GraphNode, type ImageNode, nodeName, type StorageNode, storageOf } from './graph.js';
+import {
+  addressOf,
+  noSuchNode,
+  refusesSharing,
+  takeCommonOptions,
+  takeNoBacking,
+  takeRuntimeOptions,
+} from './node-options.js';
 import { nullProtocol } from './null-protocol.js';
 import type { Access, CacheMode, OpenStorage, Platform, Protocol } from './platform.js';
 import { ReferencePolicy } from './policy.js';
-
-/** What the user named, and how it is meant. */
-export interface ImageName {
-  name: string;
-  /** `name` is a list of options (--image-opts). */
-  imageOptions: boolean;
-  /** null: to be probed. */
-  format: string | null;
-}
-
-/** What every request says about the files that images name. */
-export interface Trust {
-  /** Images may name files outside the directory of the image that the user named. */
-  allowExternal: boolean;
-  /** Told of what is odd but goes on. */
-  onWarning?: ((message: string) => void) | undefined;
-}
-
-export interface OpenSettings {
-  cache: CacheMode;
-  /** Open although somebody else may be writing (-U). */
-  share: boolean;
-  /** Open the backing files too. */
-  chain: boolean;
-  /** The disk's content is going to be read: an image that cannot be read is refused. */
-  content: boolean;
-  /** Open to look for damage, also what could not be opened otherwise. */
-  check?: boolean;
-  signal?: AbortSignal | undefined;
-}
-
-/** How an image is to be written to. */
-export interface EditSettings {
-  cache: CacheMode;
-  compress: boolean;
-  keepAllocated: boolean;
-  signal?: AbortSignal | undefined;
-}
+import { guessedRaw, probeFormat } from './probe.js';
+import type { EditSettings, ImageName, OpenSettings, Trust } from './settings.js';
 
 /** Where in the graph something is opened. */
 interface Frame {
@@ -75,8 +41,6 @@ interface Frame {
   /** How to open it for writing; null: for reading. */
   edit: EditSettings | null;
 }
-
-const PROBE_LENGTH = 64 * 1024;
 
 /** An image that is open for writing. */
 export interface EditTarget {
@@ -215,7 +179,7 @@ export class ImageOpener {
       throw new ImageError('invalid', '--image-opts and --format are mutually exclusive');
     const options = imageOptions ? BlockdevOptions.fromText(name) : new BlockdevOptions();
     if (format !== null) options.setDefault('driver', format);
-    if (imageOptions && frame.settings.share && conflicts(options))
+    if (imageOptions && frame.settings.share && refusesSharing(options))
       throw new ImageError('invalid', '--force-share/-U conflicts with image options');
     try {
       return await this.#openTree(imageOptions ? null : name, options, frame);
@@ -231,7 +195,7 @@ export class ImageOpener {
       return this.#openTree(null, options, outer);
     }
     const driverName = options.takeText('driver');
-    const frame = takeCommonOptions(options, outer);
+    const frame = { ...outer, settings: takeCommonOptions(options, outer.settings, outer.edit) };
     if (driverName === undefined)
       return this.#openImage(await this.#openFile(name, options, false, frame), null, options, frame);
     const protocol = this.#protocols.find((each) => each.names.includes(driverName));
@@ -262,7 +226,7 @@ export class ImageOpener {
   }
 
   #openByName(name: string, options: BlockdevOptions, outer: Frame): Promise<StorageNode> {
-    const frame = takeCommonOptions(options, outer);
+    const frame = { ...outer, settings: takeCommonOptions(options, outer.settings, outer.edit) };
     const protocol = this.protocolOf(name);
     return this.#openStorage(protocol, options.size === 0 ? name : addressOf(name, options), frame);
   }
@@ -296,7 +260,8 @@ export class ImageOpener {
     frame: Frame,
   ): Promise<ImageNode> {
     const source = sourceOf(file);
-    const driver = given ?? (await this.#probe(source, frame));
+    const driver = given ?? (await probeFormat(source));
+    if (given === null && frame.edit !== null && driver.name === 'raw') this.#warn(guessedRaw(source.name));
     const { runtime, strong } = takeRuntimeOptions(driver, options);
     let content = storageOf(file);
     const context = this.#context(frame, runtime, (storage) => {
@@ -320,21 +285,6 @@ export class ImageOpener {
     if (unknown !== undefined)
       throw new ImageError('invalid', `Block format '${driver.name}' does not support the option '${unknown}'`);
     return node;
-  }
-
-  async #probe(source: ByteSource, frame: Frame): Promise<ImageDriver> {
-    const { name: fileName, size } = source;
-    const head = new Uint8Array(Math.min(size, PROBE_LENGTH));
-    const tail = new Uint8Array(Math.min(size, PROBE_LENGTH));
-    try {
-      await source.read(0, head);
-      await source.read(size - tail.length, tail);
-    } catch (error) {
-      throw error instanceof ImageError ? error.prefixed('Could not read image for determining its format: ') : error;
-    }
-    const driver = size === 0 ? findDriver('raw')! : probeDriver({ head, tail, size, fileName });
-    if (frame.edit !== null && driver.name === 'raw') this.#warn(guessedRaw(fileName));
-    return driver;
   }
 
   /** What the driver may open itself, counted from the working directory as `qemu-img` does. */
@@ -382,23 +332,6 @@ export class ImageOpener {
   }
 }
 
-/** An image that is its own backing file, by whatever name. */
-export function endlessChain(name: string): ImageError {
-  return new ImageError('corrupt', `Backing file '${name}' creates an infinite loop.`, { file: name });
-}
-
-/** The backing file's name as it is to be opened. Throws `invalid` where a relative name means nothing. */
-export function fullBackingName(node: ImageNode): string {
-  const { fileName, driver } = storageOf(node.file);
-  const { name } = node.image.backing!;
-  if (
-    fileName === null ||
-    (protocolPrefix(fileName) !== null && !name.startsWith('/') && protocolPrefix(name) === null)
-  )
-    throw new ImageError('invalid', `Cannot generate a base directory for ${driver} nodes`);
-  return resolveReference(fileName, name);
-}
-
 /** A format's view of what it is in; a format may be in another one, to be read. */
 function sourceOf(node: GraphNode): ByteSource {
   return node.kind === 'storage' ? node.storage.store : new ImageSource(nodeName(node), node.image);
@@ -423,74 +356,4 @@ async function openWith(
   }
   if (driver.open === undefined) throw new ImageError('unsupported', `Block format '${driver.name}' cannot be read`);
   return driver.open(source, context);
-}
-
-function conflicts(options: BlockdevOptions): boolean {
-  return options.has('force-share') && options.peek('force-share') !== 'on';
-}
-
-function noSuchNode(reference: string): ImageError {
-  return new ImageError('not-found', `Cannot find device='${reference}' nor node-name='${reference}'`);
-}
-
-function addressOf(name: string | null, options: BlockdevOptions): string | ReadonlyMap<string, Scalar> {
-  if (name === null) return options.takeRest();
-  if (options.size === 0) return name;
-  if (options.has('filename'))
-    throw new ImageError('invalid', "Can't specify 'file' and 'filename' options at the same time");
-  return new Map<string, Scalar>([['filename', name], ...options.takeRest()]);
-}
-
-/** Options that any node has. `node-name` names it for nobody, as no other node refers to it. */
-function takeCommonOptions(options: BlockdevOptions, frame: Frame): Frame {
-  options.takeText('node-name');
-  const direct = options.takeSwitch('cache.direct');
-  const noFlush = options.takeSwitch('cache.no-flush');
-  const share = options.takeSwitch('force-share') ?? false;
-  const readOnly = options.takeSwitch('read-only');
-  if (frame.edit !== null && readOnly) throw new ImageError('denied', 'Block node is read-only');
-  if (frame.edit !== null && share)
-    throw new ImageError('invalid', 'force-share=on can only be used with read-only images');
-  const settings = { ...frame.settings, share: frame.settings.share || share };
-  if (noFlush === true) settings.cache = 'unsafe';
-  else if (direct === true) settings.cache = settings.cache === 'writethrough' ? 'directsync' : 'none';
-  return { ...frame, settings };
-}
-
-/** The format's own options as values; those without a default change what the image is and are kept as they were given. */
-function takeRuntimeOptions(driver: ImageDriver, options: BlockdevOptions) {
-  const runtime: { [name: string]: string | number | boolean } = {};
-  const strong: { [name: string]: Json } = {};
-  for (const { name, type, default: tunes } of driver.runtimeOptions ?? []) {
-    if (type === 'string') {
-      const file = options.takeChild(name);
-      const text = file.takeText('filename');
-      if (text !== undefined) runtime[name] = text;
-      continue;
-    }
-    const given = options.take(name);
-    if (given === undefined || given === null) continue;
-    const text = given === true ? 'on' : given === false ? 'off' : String(given);
-    const parse = { size: parseSizeOption, number: parseNumberOption, bool: parseSwitch }[type];
-    runtime[name] = parse(name, text);
-    if (tunes === undefined) strong[name] = given;
-  }
-  return { runtime, strong };
-}
-
-/** `backing: null`: the image is to be taken without its backing file. */
-function takeNoBacking(options: BlockdevOptions, warn: (message: string) => void): boolean {
-  if (options.peek('backing') === '') {
-    warn('Use of "backing": "" is deprecated; use "backing": null instead');
-  } else if (options.peek('backing') !== null) return false;
-  options.take('backing');
-  return true;
-}
-
-function guessedRaw(name: string): string {
-  return (
-    `WARNING: Image format was not specified for '${name}' and probing guessed raw.\n` +
-    '         Automatically detecting the format is dangerous for raw images, write operations on block 0 will be restricted.\n' +
-    "         Specify the 'raw' format explicitly to remove the restrictions."
-  );
 }

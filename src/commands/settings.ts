@@ -1,0 +1,40 @@
+/** How images are named and opened: what every request says. */
+import type { CacheMode } from './platform.js';
+
+/** What the user named, and how it is meant. */
+export interface ImageName {
+  name: string;
+  /** `name` is a list of options (--image-opts). */
+  imageOptions: boolean;
+  /** null: to be probed. */
+  format: string | null;
+}
+
+/** What every request says about the files that images name. */
+export interface Trust {
+  /** Images may name files outside the directory of the image that the user named. */
+  allowExternal: boolean;
+  /** Told of what is odd but goes on. */
+  onWarning?: ((message: string) => void) | undefined;
+}
+
+export interface OpenSettings {
+  cache: CacheMode;
+  /** Open although somebody else may be writing (-U). */
+  share: boolean;
+  /** Open the backing files too. */
+  chain: boolean;
+  /** The disk's content is going to be read: an image that cannot be read is refused. */
+  content: boolean;
+  /** Open to look for damage, also what could not be opened otherwise. */
+  check?: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+/** How an image is to be written to. */
+export interface EditSettings {
+  cache: CacheMode;
+  compress: boolean;
+  keepAllocated: boolean;
+  signal?: AbortSignal | undefined;
+}
