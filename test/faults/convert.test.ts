@@ -242,7 +242,7 @@ describe('output that nobody reads', () => {
 });
 
 describe('a worker that dies', () => {
-  /** Ends each thread some time after it has begun; or lets none begin. */
+  /** Ends each thread when it is given its first work, which comes after the message that starts it; or lets none begin. */
   const sabotage = (line: string): RunOptions => ({
     node: [
       '--import',
@@ -252,15 +252,17 @@ describe('a worker that dies', () => {
       )}`,
     ],
   });
-  const DYING =
-    'class extends Sound { constructor(...all) { super(...all); setTimeout(() => this.terminate(), 300); } }';
+  const DYING = `class extends Sound {
+    messages = 0;
+    postMessage(...all) { super.postMessage(...all); if (++this.messages === 2) this.terminate(); }
+  }`;
   const UNBORN = "class { constructor() { throw new Error('no more threads'); } }";
 
   it.each([
     ['while it works', DYING],
     ['before it is born', UNBORN],
-  ])('%s: an error, no target', async (_, line) => {
-    const target = scratch('workless');
+  ])('%s: an error, no target', async (when, line) => {
+    const target = scratch(`workless ${when}`);
     const args = ['convert', '-c', '-O', 'qcow2', '-o', 'compression_level=12', scratch('source.raw'), target];
     const outcome = await cli.run(args, sabotage(line));
     expect(outcome.stderr).toMatch(/^qemu-img: .+\n$/);
