@@ -46,7 +46,7 @@ class Comparer {
     for (let cluster = 0; cluster < end; ) {
       const stretch = await file.refcounts.stretch(cluster);
       const stop = Math.min(end, stretch.end);
-      if ('unaligned' in stretch) await this.#unreadable(stretch.unaligned, cluster, stop);
+      if ('unreadable' in stretch) await this.#unreadable(stretch.unreadable, cluster, stop);
       else await this.#compare(stretch, cluster, stop);
       cluster = stop;
     }
@@ -93,8 +93,9 @@ class Comparer {
 
   async #unreadable(index: number, from: number, to: number): Promise<void> {
     const { file, tally } = this;
-    const where = `Refblock offset 0x${hexOffset(file.refcounts.block(index).offset)}`;
-    await file.signalCorruption(`${where} unaligned (reftable index: ${alternateHex(index)})`);
+    const { offset, isAligned } = file.refcounts.block(index);
+    const where = `Refblock offset 0x${hexOffset(offset)} unaligned (reftable index: ${alternateHex(index)})`;
+    if (!isAligned) await file.signalCorruption(where);
     for (let cluster = from; cluster < to; cluster++) {
       file.say(`Can't get refcount for cluster ${cluster}: Input/output error`);
       tally.checkErrors++;

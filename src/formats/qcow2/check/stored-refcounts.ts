@@ -17,6 +17,9 @@ const MEMORY = 4 * 1024 * 1024;
 /** Bits 0 to 8 of a table entry, which must be zero. */
 const RESERVED = 0x1ff;
 
+/** No storage of QEMU's is longer: what lies behind this cannot even be asked for. */
+const HIGHEST_OFFSET = 2 ** 63 - 2 ** 30;
+
 const TWO_32 = 0x1_0000_0000;
 
 /** Where a block is said to be. */
@@ -98,16 +101,16 @@ export class StoredRefcounts {
   }
 
   /**
-   * The counts from `cluster` on, as far as they are described in one place. 'unaligned': by a block that cannot be;
+   * The counts from `cluster` on, as far as they are described in one place. `unreadable`: by a block that cannot be;
    * it has this index in the table.
    */
-  async stretch(cluster: number): Promise<CountsStretch | { unaligned: number; end: number }> {
+  async stretch(cluster: number): Promise<CountsStretch | { unreadable: number; end: number }> {
     const index = Math.floor(cluster / this.perBlock);
     if (index >= this.blockCount) return { first: cluster, end: Number.POSITIVE_INFINITY, view: null };
     const endOfBlock = (index + 1) * this.perBlock;
     const { offset, isAligned } = this.block(index);
     if (offset === 0) return { first: cluster, end: endOfBlock, view: null };
-    if (!isAligned) return { unaligned: index, end: endOfBlock };
+    if (!isAligned || offset > HIGHEST_OFFSET) return { unreadable: index, end: endOfBlock };
     const page = Math.floor((cluster % this.perBlock) / this.#perPage);
     const at = offset + page * this.#blocks.pageSize;
     const first = index * this.perBlock + page * this.#perPage;
@@ -118,7 +121,7 @@ export class StoredRefcounts {
   /** The refcount of a cluster; null: its block cannot be read. */
   async get(cluster: number): Promise<number | null> {
     const found = await this.stretch(cluster);
-    if ('unaligned' in found) return null;
+    if ('unreadable' in found) return null;
     return found.view === null ? 0 : this.width.get(found.view, cluster - found.first);
   }
 
