@@ -3,9 +3,10 @@
  * `qemu-img`.
  */
 
-import { parseInteger, parseKeyValues } from '../commands/blockdev.js';
+import { parseInteger } from '../commands/blockdev.js';
 import { parseSize } from '../commands/sizes.js';
 import { ImageError } from '../errors.js';
+import type { Secrets } from '../image/encryption.js';
 import { type OptionNames, readOptions, UsageError } from './getopt.js';
 import { COMMAND } from './program.js';
 
@@ -30,9 +31,11 @@ export function option<R>(
   return { short, long: long === '' ? [] : long.split(' '), argument, help, set };
 }
 
-/** Every verb has it. */
+/** What every verb takes. */
 export interface HelpRequest {
   help: boolean;
+  /** From `--object`; absent: none. */
+  secrets?: Secrets | undefined;
 }
 
 /** `-h, --help`, which every verb has. */
@@ -93,21 +96,4 @@ export type OutputFormat = 'human' | 'json';
 export function outputArgument(value: string): OutputFormat {
   if (value === 'human' || value === 'json') return value;
   throw new UsageError(`--output expects 'human' or 'json' not '${value}'`);
-}
-
-/** The object types of QEMU that a converter could be given. */
-const OBJECT_TYPES = ['secret', 'tls-creds-x509', 'tls-creds-psk', 'tls-creds-anon', 'throttle-group', 'iothread'];
-
-/**
- * `--object TYPE,id=ID,…`. Objects are named by other options; as diskloom has none that names one (images are not
- * decrypted), a well-formed secret is accepted and stays unused, and other objects are refused.
- */
-export function checkObject(definition: string): void {
-  const entries = parseKeyValues(definition, 'qom-type');
-  const type = entries.find(({ key }) => key === 'qom-type')?.value;
-  if (type === undefined) throw new ImageError('invalid', "Parameter 'qom-type' is missing");
-  if (!OBJECT_TYPES.includes(type))
-    throw new ImageError('invalid', `Parameter 'qom-type' does not accept value '${type}'`);
-  if (!entries.some(({ key }) => key === 'id')) throw new ImageError('invalid', "Parameter 'id' is missing");
-  if (type !== 'secret') throw new ImageError('unsupported', `Objects of type '${type}' are not supported`);
 }

@@ -51,6 +51,13 @@ export function takeCommonOptions(
   return { ...settings, cache, share: settings.share || share };
 }
 
+const PARSERS = {
+  size: parseSizeOption,
+  number: parseNumberOption,
+  bool: parseSwitch,
+  secret: (_name: string, id: string) => id,
+};
+
 /** The format's own options as values; those without a default change what the image is and are kept as they were given. */
 export function takeRuntimeOptions(driver: ImageDriver, options: BlockdevOptions): RuntimeOptions {
   const runtime: { [name: string]: string | number | boolean } = {};
@@ -65,8 +72,7 @@ export function takeRuntimeOptions(driver: ImageDriver, options: BlockdevOptions
     const given = options.take(name);
     if (given === undefined || given === null) continue;
     const text = given === true ? 'on' : given === false ? 'off' : String(given);
-    const parse = { size: parseSizeOption, number: parseNumberOption, bool: parseSwitch }[type];
-    runtime[name] = parse(name, text);
+    runtime[name] = PARSERS[type](name, text);
     if (tunes === undefined) strong[name] = given;
   }
   return { runtime, strong };

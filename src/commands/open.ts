@@ -8,6 +8,7 @@
 import { ImageError } from '../errors.js';
 import { findDriver } from '../formats/index.js';
 import type { DriverContext, ImageDriver } from '../image/driver.js';
+import type { Secrets } from '../image/encryption.js';
 import type { EditableImage, Image } from '../image/image.js';
 import type { OptionValues } from '../image/options.js';
 import { OverlayImage } from '../image/overlay.js';
@@ -53,13 +54,15 @@ export class ImageOpener {
   readonly #protocols: readonly Protocol[];
   readonly #policy: ReferencePolicy;
   readonly #opened: OpenStorage[] = [];
+  readonly #secrets: Secrets;
   readonly #warn: (message: string) => void;
 
   constructor(
     readonly platform: Platform,
-    { allowExternal, onWarning = () => {} }: Trust,
+    { allowExternal, secrets = new Map(), onWarning = () => {} }: Trust,
   ) {
     this.#warn = onWarning;
+    this.#secrets = secrets;
     this.#protocols = [...platform.protocols, nullProtocol];
     this.#policy = new ReferencePolicy(platform, allowExternal);
   }
@@ -292,6 +295,7 @@ export class ImageOpener {
     const named = new Set(Object.values(runtimeOptions));
     return {
       kernels: this.platform.kernels,
+      encryption: { crypto: this.platform.crypto, secrets: this.#secrets, content: frame.settings.content },
       runtimeOptions,
       openReference: async (name, mode): Promise<ByteStore> => {
         const protocol = this.protocolOf(name);

@@ -4,6 +4,7 @@
  * The commands themselves know no environment: Node's command line, a library user and the web app each hand in a
  * `Platform`, and with it the protocols by which names become storage.
  */
+import type { Cryptography } from '../crypto/cryptography.js';
 import type { Json } from '../image/image.js';
 import type { OptionTable } from '../image/options.js';
 import type { Kernels } from '../kernels/kernels.js';
@@ -69,6 +70,8 @@ export interface Platform {
   /** The one for file names without a prefix comes first. */
   readonly protocols: readonly Protocol[];
   readonly kernels: Kernels;
+  /** For encrypted images. */
+  readonly crypto: Cryptography;
   /** Absolute and without symbolic links; what does not exist is taken literally. */
   realPath(path: string): Promise<string>;
   /** 'none' where there is nothing. */

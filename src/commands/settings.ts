@@ -1,4 +1,5 @@
 /** How images are named and opened: what every request says. */
+import type { Secrets } from '../image/encryption.js';
 import type { CacheMode } from './platform.js';
 
 /** What the user named, and how it is meant. */
@@ -10,10 +11,12 @@ export interface ImageName {
   format: string | null;
 }
 
-/** What every request says about the files that images name. */
+/** What every request says about the files that images name, and about the keys that open them. */
 export interface Trust {
   /** Images may name files outside the directory of the image that the user named. */
   allowExternal: boolean;
+  /** Passphrases and keys by their ids; absent: none. */
+  secrets?: Secrets | undefined;
   /** Told of what is odd but goes on. */
   onWarning?: ((message: string) => void) | undefined;
 }

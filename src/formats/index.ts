@@ -1,9 +1,10 @@
 /** The driver table, in probe order. A new format is a folder of its own and one line here. */
 import type { ImageDriver, ProbeInput } from '../image/driver.js';
+import { luks } from './luks/index.js';
 import { qcow2 } from './qcow2/index.js';
 import { raw } from './raw/index.js';
 
-export const drivers: readonly ImageDriver[] = [qcow2, raw];
+export const drivers: readonly ImageDriver[] = [qcow2, luks, raw];
 
 /** The driver that `-f` or `-O` names. */
 export function findDriver(name: string): ImageDriver | undefined {

@@ -6,6 +6,7 @@
 import type { Kernels } from '../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
 import type { CheckableImage } from './check.js';
+import type { EncryptionContext } from './encryption.js';
 import type { EditableImage, Image, ImageWriter } from './image.js';
 import type { OptionTable, OptionValues } from './options.js';
 
@@ -19,6 +20,8 @@ export interface DriverContext {
   openReference(name: string, mode: 'read' | 'write' | 'create'): Promise<ByteStore>;
   /** Runtime options of the format (`-f`'s or `--image-opts`' `lazy-refcounts`, `offset`, `size`, …). */
   readonly runtimeOptions?: OptionValues;
+  /** Absent: encrypted images can neither be read nor made. */
+  readonly encryption?: EncryptionContext;
 }
 
 export interface CreateRequest {

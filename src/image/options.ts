@@ -4,7 +4,8 @@
  * A driver declares its create options once; the table feeds `-o` parsing, defaults, `-o help`, the web form, the
  * documentation and the tests.
  */
-export type OptionType = 'size' | 'number' | 'bool' | 'string';
+/** `secret`: the id of a passphrase, see `EncryptionContext`. */
+export type OptionType = 'size' | 'number' | 'bool' | 'string' | 'secret';
 
 export interface OptionRow {
   name: string;

@@ -12,7 +12,7 @@ import { describeWith } from '../support/judges.js';
 type Decisions = { [names: string]: string };
 
 const SAME = 'same';
-const OBJECT = 'differs: secrets are checked and unused, as no image is decrypted; other objects are refused';
+const OBJECT = 'differs: objects other than secrets are refused';
 const OWN = "diskloom's own";
 const EXTERNAL: Decisions = { '--allow-external': OWN };
 

@@ -4,10 +4,12 @@
  * The user names images in `/images` and targets in `/out`. Everything else is bait: secrets beside and above the
  * directory, links that lead out of it, devices, servers. Opening one of those for an image is a *trespass*.
  */
+
 import { posix } from 'node:path';
 import type { Access, Address, OpenStorage, Platform, Protocol } from '../../src/commands/platform.js';
 import { ImageError } from '../../src/errors.js';
 import type { Kernels, RunBuffer } from '../../src/kernels/kernels.js';
+import { nodeCryptography } from '../../src/platform/node/cryptography.js';
 import { PagedFile, PagedStore } from './paged-store.js';
 
 export const IMAGES = '/images/';
@@ -92,6 +94,7 @@ export class World implements Platform {
   readonly trespasses: string[] = [];
   readonly protocols: readonly Protocol[];
   readonly kernels: Kernels;
+  readonly crypto = nodeCryptography;
   /** Storages that are open, and buffers that are lent. */
   openStores = 0;
   lentBuffers = 0;

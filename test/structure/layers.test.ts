@@ -10,11 +10,12 @@ const LAYERS: [prefix: string, mayUse: string[]][] = [
   ['bytes', ['errors']],
   ['storage/', ['errors', 'bytes', 'maybe']],
   ['kernels/', ['errors', 'bytes', 'maybe']],
-  ['image/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/']],
+  ['crypto/', ['errors', 'bytes', 'maybe']],
+  ['image/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'crypto/']],
   ['formats/index', ['image/', 'formats/']],
-  ['formats/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'image/']],
+  ['formats/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'crypto/', 'image/']],
   ['convert/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'image/']],
-  ['commands/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'image/', 'formats/index', 'convert/']],
+  ['commands/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'crypto/', 'image/', 'formats/index', 'convert/']],
   [
     'cli/',
     [
@@ -39,6 +40,7 @@ const LAYERS: [prefix: string, mayUse: string[]][] = [
       'maybe',
       'storage/',
       'kernels/',
+      'crypto/',
       'image/',
       'formats/index',
       'convert/',

@@ -1,7 +1,8 @@
 /** Options that several verbs share. */
 import { isOptionList } from '../../commands/create-options.js';
 import { ImageError } from '../../errors.js';
-import { checkObject, type HelpRequest, type Option, type OutputFormat, option, outputArgument } from '../options.js';
+import { withObject } from '../objects.js';
+import { type HelpRequest, type Option, type OutputFormat, option, outputArgument } from '../options.js';
 
 export interface ReadingRequest extends HelpRequest {
   format: string | null;
@@ -27,11 +28,11 @@ export function readingOptions<R extends ReadingRequest>(): Option<R>[] {
   ];
 }
 
-/** `--object`: secrets and the like; refused where diskloom has no use for it. */
-export function objectOption<R>(): Option<R> {
-  return option('', 'object', 'OBJDEF', 'a QEMU object such as a secret: TYPE,id=ID,...', (_request, value) =>
-    checkObject(value),
-  );
+/** `--object`: secrets, for options that name them. */
+export function objectOption<R extends HelpRequest>(): Option<R> {
+  return option('', 'object', 'OBJDEF', 'a QEMU object: secret,id=ID,data=TEXT or file=NAME', (request, value) => {
+    request.secrets = withObject(request.secrets ?? new Map(), value);
+  });
 }
 
 /** `--allow-external`: lifts the policy on files that an image names. */

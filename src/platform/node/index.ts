@@ -20,6 +20,7 @@ import { optionText } from '../../commands/create-options.js';
 import { imageInfo as describeChain, type NodeInfo } from '../../commands/info.js';
 import { ImageOpener } from '../../commands/open.js';
 import type { ConvertReport } from '../../convert/convert.js';
+import type { Secrets } from '../../image/encryption.js';
 import type { Image } from '../../image/image.js';
 import type { OptionValues } from '../../image/options.js';
 import { createNodeKernels } from './kernels.js';
@@ -54,6 +55,8 @@ export interface ConvertOptions {
   workers?: number;
   /** Open files that the sources refer to outside of their directories, too. */
   allowExternal?: boolean;
+  /** Passphrases of encrypted images by the ids that `key-secret` options name, as texts. */
+  secrets?: { readonly [id: string]: string };
   /** Cancels the conversion, which then throws `aborted`. */
   signal?: AbortSignal;
   /** Guest bytes done, of the disk's size; ascending. */
@@ -88,6 +91,7 @@ export async function convert(
     parallel: options.parallel ?? CONVERT_DEFAULTS.parallel,
     outOfOrder: options.outOfOrder ?? false,
     allowExternal: options.allowExternal ?? false,
+    secrets: secretBytes(options.secrets),
     signal: options.signal,
   };
   const events = { ...(onProgress && { onProgress }), ...(onWarning && { onWarning }) };
@@ -105,6 +109,13 @@ export interface OpenOptions {
   share?: boolean;
   /** Open files that the image refers to outside of its directory, too. */
   allowExternal?: boolean;
+  /** Passphrases of encrypted images by the ids that `key-secret` options name, as texts. */
+  secrets?: { readonly [id: string]: string };
+}
+
+function secretBytes(secrets: OpenOptions['secrets'] = {}): Secrets {
+  const encoder = new TextEncoder();
+  return new Map(Object.entries(secrets).map(([id, text]) => [id, encoder.encode(text)]));
 }
 
 /** What an image says of itself, and what its backing files say, the image first. Throws `ImageError`. */
@@ -132,8 +143,9 @@ export async function readImage<T>(
   const { format = null, share = false, allowExternal = false } = options;
   const kernels = createNodeKernels();
   const settings = { cache: 'writeback', share, chain: true, content: true } as const;
+  const trust = { allowExternal, secrets: secretBytes(options.secrets) };
   try {
-    return await ImageOpener.use({ ...nodePlatform, kernels }, { allowExternal }, async (opener) => {
+    return await ImageOpener.use({ ...nodePlatform, kernels }, trust, async (opener) => {
       const node = await opener.open({ name, format, imageOptions: false }, settings);
       return use(await opener.disk(node));
     });

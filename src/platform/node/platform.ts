@@ -5,6 +5,7 @@ import type { Access, Address, OpenStorage, Platform, Protocol } from '../../com
 import { ImageError } from '../../errors.js';
 import type { OptionTable } from '../../image/options.js';
 import { type NbdTarget, nbdFileName, parseNbdAddress, parseNbdOptions } from '../net/nbd-uri.js';
+import { nodeCryptography } from './cryptography.js';
 import { FileStore } from './file-store.js';
 import { createNodeKernels } from './kernels.js';
 import { openNbd } from './nbd.js';
@@ -112,6 +113,7 @@ const nbdProtocol: Protocol = {
 export const nodePlatform: Platform = {
   protocols: [fileProtocol, nbdProtocol],
   kernels: createNodeKernels(),
+  crypto: nodeCryptography,
   realPath: async (path) => realPathOf(resolve(path)),
   async kindOf(path) {
     const stats = statSync(path, { throwIfNoEntry: false });

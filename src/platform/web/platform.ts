@@ -8,6 +8,7 @@ import type { Access, Address, OpenStorage, Platform, Protocol } from '../../com
 import { ImageError } from '../../errors.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
+import { webCryptography } from './cryptography.js';
 import { PickedFile } from './picked-file.js';
 import { openTarget, type Target } from './target.js';
 
@@ -51,6 +52,7 @@ export function webPlatform(kernels: Kernels, picked: ReadonlyMap<string, Blob>,
   return {
     protocols: [fileProtocol(picked, target)],
     kernels,
+    crypto: webCryptography,
     realPath: async (path) => path,
     kindOf: async (path) => (picked.has(lastPart(path)) ? 'file' : 'none'),
   };

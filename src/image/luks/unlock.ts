@@ -1,0 +1,97 @@
+/** From a passphrase to the key of a LUKS container, and back into a key slot. */
+
+import type { Cryptography } from '../../crypto/cryptography.js';
+import { SectorCipher } from '../../crypto/sector-cipher.js';
+import { mergeKey, splitKey } from '../../crypto/stripes.js';
+import { ImageError } from '../../errors.js';
+import type { ByteSource } from '../../storage/storage.js';
+import type { KeySlot, LuksHeader } from './header.js';
+import { materialLength, STRIPES } from './layout.js';
+
+/** Key derivations that take longer than minutes are not begun: a header may claim 2^32 iterations. */
+const MOST_ITERATIONS = 2 ** 28;
+
+/** What of a header concerns its keys. */
+export type KeyRules = Pick<
+  LuksHeader,
+  'cipher' | 'hash' | 'keyBytes' | 'keyDigest' | 'keySalt' | 'keyIterations' | 'slots'
+>;
+
+/**
+ * The key, by the first active slot that the passphrase opens. `offset`: where the header lies in `source`. Throws
+ * `denied` for a wrong passphrase, `unsupported` for what the platform or patience does not have.
+ */
+export async function unlockLuks(
+  crypto: Cryptography,
+  source: ByteSource,
+  header: LuksHeader,
+  passphrase: Uint8Array,
+  offset = 0,
+): Promise<Uint8Array> {
+  requireHash(crypto, header.hash);
+  for (const slot of header.slots) {
+    if (!slot.active) continue;
+    const material = new Uint8Array(materialLength(header.keyBytes));
+    await source.read(offset + slot.materialOffset, material);
+    const key = await openSlot(crypto, header, slot, passphrase, material);
+    if (await isRightKey(crypto, header, key)) return key;
+  }
+  throw new ImageError('denied', 'Invalid password, cannot unlock any keyslot');
+}
+
+/** Throws `unsupported` unless the platform has the hash. */
+export function requireHash(crypto: Cryptography, hash: string): void {
+  if (crypto.digestSize(hash) === null) throw new ImageError('unsupported', `Unsupported hash algorithm ${hash}`);
+}
+
+/** The key material of a slot that `passphrase` opens. */
+export async function sealSlot(
+  crypto: Cryptography,
+  rules: Pick<KeyRules, 'cipher' | 'hash' | 'keyBytes'>,
+  slot: Pick<KeySlot, 'salt' | 'iterations'>,
+  passphrase: Uint8Array,
+  key: Uint8Array,
+): Promise<Uint8Array> {
+  const material = new Uint8Array(materialLength(rules.keyBytes));
+  material.set(await splitKey(crypto, rules.hash, key, STRIPES));
+  const cipher = await slotCipher(crypto, rules, slot, passphrase);
+  cipher.encrypt(material, material, 0);
+  return material;
+}
+
+async function openSlot(
+  crypto: Cryptography,
+  rules: KeyRules,
+  slot: KeySlot,
+  passphrase: Uint8Array,
+  material: Uint8Array,
+): Promise<Uint8Array> {
+  const cipher = await slotCipher(crypto, rules, slot, passphrase);
+  cipher.decrypt(material, material, 0);
+  return mergeKey(crypto, rules.hash, material.subarray(0, rules.keyBytes * STRIPES), rules.keyBytes);
+}
+
+async function slotCipher(
+  crypto: Cryptography,
+  { cipher, hash, keyBytes }: Pick<KeyRules, 'cipher' | 'hash' | 'keyBytes'>,
+  { salt, iterations }: Pick<KeySlot, 'salt' | 'iterations'>,
+  passphrase: Uint8Array,
+): Promise<SectorCipher> {
+  const slotKey = await crypto.pbkdf2(hash, passphrase, salt, checkedIterations(iterations), keyBytes);
+  return SectorCipher.create(crypto, cipher, slotKey);
+}
+
+async function isRightKey(
+  crypto: Cryptography,
+  { hash, keySalt, keyIterations, keyDigest }: KeyRules,
+  key: Uint8Array,
+): Promise<boolean> {
+  const digest = await crypto.pbkdf2(hash, key, keySalt, checkedIterations(keyIterations), keyDigest.length);
+  return digest.every((byte, at) => byte === keyDigest[at]);
+}
+
+function checkedIterations(iterations: number): number {
+  if (iterations > MOST_ITERATIONS)
+    throw new ImageError('unsupported', `PBKDF iterations ${iterations} larger than ${MOST_ITERATIONS}`);
+  return iterations;
+}
