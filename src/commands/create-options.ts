@@ -40,7 +40,7 @@ function parseValue(row: OptionRow, value: string): string | number | boolean {
     case 'number':
       return parseNumberOption(row.name, value);
     case 'string':
-    case 'secret':
+    case 'text':
       return value;
   }
 }
@@ -50,7 +50,7 @@ export function pickOptions(values: OptionValues, table: OptionTable): OptionVal
   return Object.fromEntries(Object.entries(values).filter(([key]) => table.some(({ name }) => name === key)));
 }
 
-const TYPE_NAMES = { size: 'size', number: 'num', bool: 'bool (on/off)', string: 'str', secret: 'str' };
+const TYPE_NAMES = { size: 'size', number: 'num', bool: 'bool (on/off)', string: 'str', text: 'str' };
 
 /** The lines that `-o help` prints, one an option, sorted. */
 export function describeOptions(table: OptionTable): string[] {

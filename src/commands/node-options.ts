@@ -55,7 +55,7 @@ const PARSERS = {
   size: parseSizeOption,
   number: parseNumberOption,
   bool: parseSwitch,
-  secret: (_name: string, id: string) => id,
+  text: (_name: string, value: string) => value,
 };
 
 /** The format's own options as values; those without a default change what the image is and are kept as they were given. */

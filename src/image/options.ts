@@ -4,8 +4,8 @@
  * A driver declares its create options once; the table feeds `-o` parsing, defaults, `-o help`, the web form, the
  * documentation and the tests.
  */
-/** `secret`: the id of a passphrase, see `EncryptionContext`. */
-export type OptionType = 'size' | 'number' | 'bool' | 'string' | 'secret';
+/** As an option of opening, `string` names a file; `text` never does. */
+export type OptionType = 'size' | 'number' | 'bool' | 'string' | 'text';
 
 export interface OptionRow {
   name: string;

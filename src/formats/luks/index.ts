@@ -9,7 +9,7 @@ import { openLuks } from './image.js';
 
 const KEY_SECRET = {
   name: 'key-secret',
-  type: 'secret',
+  type: 'text',
   help: 'ID of the secret that provides the keyslot passphrase',
 } as const;
 

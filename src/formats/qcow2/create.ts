@@ -10,7 +10,10 @@
 import { roundUp } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { CreateRequest, DriverContext } from '../../image/driver.js';
+import type { NewLuks } from '../../image/luks/create.js';
+import { HEADER_AREA } from '../../image/luks/layout.js';
 import type { ByteStore } from '../../storage/storage.js';
+import { prepareEncryption } from './create-encrypted.js';
 import { clusterSizeOf, l2CoverageOf, type QcowHeader, serializeHeader } from './header.js';
 import { AUTOCLEAR, COMPATIBLE, CRYPT, ENTRY_SIZE, INCOMPATIBLE, LIMITS } from './layout.js';
 import { checkedOptions, type QcowOptions } from './options.js';
@@ -30,6 +33,7 @@ export async function createQcow2(
   const options = checkedOptions(request);
   const size = roundUp(request.size, SECTOR);
   const header = newHeader(options, size);
+  const encryption = await prepareEncryption(options.encryption, request.options, context);
   checkBackingName(header, options);
   if (request.compress && options.dataFile !== null)
     throw new ImageError('unsupported', 'Compression and external data files cannot be used at the same time');
@@ -45,9 +49,11 @@ export async function createQcow2(
       refcountTable,
       inPlace: false,
       tableMemory: tableMemoryOf(context),
+      cipher: encryption?.cipher ?? null,
     });
     if (!target.readsZero) await target.write(0, new Uint8Array(SECTOR));
     await perform(layOut(parts, size));
+    if (encryption?.container) await storeContainer(parts, encryption.container);
     await preallocate(parts, options, size);
     return new QcowWriter(parts, request, options);
   } catch (error) {
@@ -69,7 +75,7 @@ function newHeader(options: QcowOptions, size: number): QcowHeader {
     version: options.version,
     clusterBits: Math.log2(options.clusterSize),
     size,
-    cryptMethod: CRYPT.none,
+    cryptMethod: options.encryption === 'none' ? CRYPT.none : CRYPT[options.encryption],
     l1Size: 0,
     l1TableOffset: 0,
     refcountTableOffset: options.clusterSize,
@@ -91,6 +97,18 @@ function newHeader(options: QcowOptions, size: number): QcowHeader {
       unknown: [],
     },
   };
+}
+
+/** The LUKS header gets clusters of its own. */
+async function storeContainer(parts: WritingParts, container: NewLuks): Promise<void> {
+  const { header, refcounts, space, store } = parts;
+  const length = roundUp(container.payloadOffset, clusterSizeOf(header));
+  const offset = await perform(refcounts.allocate(length / clusterSizeOf(header)));
+  space.claim(offset, length);
+  header.extensions.encryption = { offset, length: container.payloadOffset };
+  if (!store.readsZero) await store.zero(offset, length);
+  await store.write(offset, container.header);
+  await store.write(offset + HEADER_AREA, container.material);
 }
 
 /** The name must fit where the format has room for it; both failures as QEMU reports them. */

@@ -6,7 +6,7 @@ import type { ByteStore } from '../../storage/storage.js';
 import { readBitmaps } from './bitmaps.js';
 import { openForCheck } from './check/check.js';
 import { QcowEditor } from './editor.js';
-import { encryptionRefusal } from './encryption.js';
+import { openEncryption } from './encryption.js';
 import { clusterSizeOf, type QcowHeader, readHeader } from './header.js';
 import { DataHoles } from './holes.js';
 import { ENTRY_SIZE, hostOffsetOf, INCOMPATIBLE } from './layout.js';
@@ -35,11 +35,14 @@ export async function editQcow2(store: ByteStore, request: EditRequest, context:
   const snapshots = await readSnapshots(store, header);
   const bitmaps = await readBitmaps(store, header);
   const refcountTable = await readRefcountTable(store, header);
+  const encryption = await openEncryption(store, header, context);
+  if (encryption.failure !== null) throw encryption.failure;
   const { data, failure } = await openData(store, header, context, 'write');
   if (data === null) throw failure;
   const { kernels } = context;
+  const { cipher } = encryption;
   const tableMemory = tableMemoryOf(context);
-  const parts = writingParts({ header, store, data, kernels, refcountTable, inPlace: true, tableMemory });
+  const parts = writingParts({ header, store, data, kernels, refcountTable, inPlace: true, tableMemory, cipher });
   parts.refcounts.protect(await ProtectedRanges.of(store, header, snapshots, refcountTable));
   return new QcowEditor(
     {
@@ -51,7 +54,8 @@ export async function editQcow2(store: ByteStore, request: EditRequest, context:
       kernels,
       snapshots,
       bitmaps,
-      encryption: null,
+      encryption: encryption.details,
+      cipher: encryption.cipher,
       unreadable: null,
       fileSize: () => Math.max(store.size, parts.space.end),
     },
@@ -61,8 +65,6 @@ export async function editQcow2(store: ByteStore, request: EditRequest, context:
 }
 
 function refuseUnsafe(header: QcowHeader): void {
-  const encrypted = encryptionRefusal(header);
-  if (encrypted !== null) throw encrypted;
   if ((header.incompatibleFeatures & INCOMPATIBLE.corrupt) !== 0n)
     throw corrupt('qcow2: Image is corrupt; cannot be opened read/write');
 }
@@ -73,7 +75,7 @@ function isDirty(header: QcowHeader): boolean {
 
 /** Whoever wrote the image last postponed its refcounts and never came back to them: they are made anew. */
 async function repairRefcounts(store: ByteStore, { flush }: EditRequest, context: DriverContext): Promise<void> {
-  const image = await openForCheck(store, store, context);
+  const image = await openForCheck(store, store, { ...context, encryption: undefined });
   const { data } = image.parts;
   try {
     const events = { onFinding: () => {}, onTrouble: () => {} };

@@ -21,14 +21,16 @@ import type { EditRequest } from '../../image/driver.js';
 import type { BitmapInfo, BitmapStretch, EditableImage, Image, PendingWrite, PreparedRun } from '../../image/image.js';
 import type { Piece, UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
+import type { ByteSink } from '../../storage/storage.js';
 import { BitmapTracker } from './bitmaps-track.js';
 import { BitmapStore } from './bitmaps-write.js';
+import { clearStore } from './encryption.js';
 import { serializeHeader } from './header.js';
 import { HostWrites } from './host-writes.js';
 import { QcowImage, type QcowParts } from './image.js';
 import { AUTOCLEAR } from './layout.js';
 import { DEFAULT_LEVEL } from './options.js';
-import { encodingOf, unitOf, type WritingParts } from './parts.js';
+import { dataSink, encodingOf, runToPlace, unitOf, type WritingParts } from './parts.js';
 import { RunPlacer } from './run-placer.js';
 import { perform, type Steps, settle } from './steps.js';
 
@@ -47,6 +49,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
   readonly #bitmapStore: BitmapStore;
   readonly #tracker: BitmapTracker;
   readonly #backing: Image | null;
+  readonly #sink: ByteSink;
   /** Writes that were placed and have not ended. */
   #inFlight = 0;
   #onIdle: (() => void) | null = null;
@@ -64,6 +67,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
   ) {
     super(parts);
     const { header, clusterTables, refcounts, placer, space, dataSpace } = writing;
+    this.#sink = dataSink(writing);
     this.unit = unitOf(header);
     this.encoding = request.compress ? encodingOf(header, DEFAULT_LEVEL[header.compression]) : null;
     this.#backing = request.backing ?? null;
@@ -204,7 +208,9 @@ export class QcowEditor extends QcowImage implements EditableImage {
     const host = await this.#hostInPlace(offset, bytes.length);
     if (host !== null) {
       this.#tracker.note(offset, offset + bytes.length);
-      await this.writing.data.write(host, bytes);
+      const { data, cipher } = this.writing;
+      const clear = clearStore(data, cipher, offset, host);
+      await clear.store.write(clear.offset, bytes);
       return;
     }
     const start = roundDown(offset, this.clusterSize);
@@ -258,14 +264,14 @@ export class QcowEditor extends QcowImage implements EditableImage {
   *#placeSteps(run: PreparedRun, writes: HostWrites): Steps<void> {
     yield* this.#makeRoom();
     this.#tracker.note(run.offset, run.offset + run.length);
-    yield* this.#runs.place(run, writes);
+    yield* this.#runs.place(runToPlace(this.writing, run), writes);
   }
 
   #pendingWrite(writes: HostWrites): PendingWrite | undefined {
     if (writes.isEmpty) return undefined;
-    const { data, kernels } = this.writing;
+    const { kernels } = this.writing;
     this.#inFlight++;
-    return () => this.#land(() => writes.write(data, kernels));
+    return () => this.#land(() => writes.write(this.#sink, kernels));
   }
 
   #land(write: () => MaybePromise<void>): MaybePromise<void> {

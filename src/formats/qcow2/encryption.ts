@@ -1,99 +1,157 @@
 /**
- * Encryption, as far as `info` tells of it: diskloom does not decrypt.
+ * Encryption of the guest's clusters; metadata stay as they are.
  *
- * Specification: QEMU, docs/interop/qcow2, "Full disk encryption header pointer"; the LUKS on-disk format
- * specification, version 1.2.3, section 2 ("PHDR").
+ * | method | key | sectors are counted |
+ * |---|---|---|
+ * | LUKS | from a LUKS header in the image | in the file |
+ * | AES (deprecated) | the passphrase itself: AES-128-CBC | in the guest's disk |
+ *
+ * Specification: QEMU, docs/interop/qcow2, "Header" (crypt_method) and "Full disk encryption header pointer".
  */
-import { cString, fields } from '../../bytes.js';
+import { SectorCipher } from '../../crypto/sector-cipher.js';
 import { corrupt, ImageError } from '../../errors.js';
-import type { Json } from '../../image/image.js';
-import type { ByteSource } from '../../storage/storage.js';
-import type { Span } from './extensions.js';
+import type { DriverContext } from '../../image/driver.js';
+import { DecryptedSource, EncryptedStore } from '../../image/encrypted-store.js';
+import { type EncryptionContext, encryptionUnavailable, passphraseOf } from '../../image/encryption.js';
+import type { Json, PreparedRun } from '../../image/image.js';
+import { describeLuks } from '../../image/luks/describe.js';
+import { type LuksHeader, readLuksHeader } from '../../image/luks/header.js';
+import { openLuksCipher } from '../../image/luks/open.js';
+import type { Piece } from '../../kernels/kernels.js';
+import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import type { QcowHeader } from './header.js';
 import { CRYPT } from './layout.js';
+import { wholeClusters } from './stretches.js';
 
-const LUKS_MAGIC = 'LUKS\xba\xbe';
-/** Offsets in a LUKS header are in sectors of this many bytes. */
-const LUKS_SECTOR = 512;
-
-const LUKS_HEADER = fields('big', {
-  magic: [0, { bytes: 6 }],
-  version: [6, 'u16'],
-  cipherName: [8, { bytes: 32 }],
-  cipherMode: [40, { bytes: 32 }],
-  hash: [72, { bytes: 32 }],
-  payloadSector: [104, 'u32'],
-  keyBytes: [108, 'u32'],
-  masterKeyIterations: [164, 'u32'],
-  uuid: [168, { bytes: 40 }],
-});
-
-const FIRST_SLOT = 208;
-const SLOTS = 8;
-const SLOT_ACTIVE = 0x00ac71f3;
-
-const LUKS_SLOT = fields('big', {
-  state: [0, 'u32'],
-  iterations: [4, 'u32'],
-  keySector: [40, 'u32'],
-  stripes: [44, 'u32'],
-});
-
-const LUKS_HEADER_SIZE = FIRST_SLOT + SLOTS * LUKS_SLOT.size;
-
-/** Why the image cannot be read; null if it is not encrypted. */
-export function encryptionRefusal(header: QcowHeader): ImageError | null {
-  if (header.cryptMethod === CRYPT.none) return null;
-  const name = header.cryptMethod === CRYPT.aes ? 'AES' : 'LUKS';
-  return new ImageError('unsupported', `The image is encrypted (${name}); encryption is not supported`);
+/** What encrypts clusters. */
+export interface ClusterCipher {
+  readonly sectors: SectorCipher;
+  /** Sectors are counted in the file (LUKS), not in the guest's disk (AES). */
+  readonly byHost: boolean;
 }
 
-/** The `encrypt` object of `info`; null if the image is not encrypted. Throws `corrupt` for a broken LUKS header. */
-export async function describeEncryption(
+export interface OpenedEncryption {
+  /** The `encrypt` object of `info`; null if the image is not encrypted. */
+  details: { [key: string]: Json } | null;
+  /** null: not encrypted, or not to be read. */
+  cipher: ClusterCipher | null;
+  /** Why there is no cipher; null if there is one, or no need for it. */
+  failure: ImageError | null;
+}
+
+const SECRET_OPTION = 'encrypt.key-secret';
+const AES_KEY_SIZE = 16;
+
+/** Throws `corrupt` for a broken LUKS header, `invalid` where the options speak of another encryption. */
+export async function openEncryption(
   source: ByteSource,
   header: QcowHeader,
-): Promise<{ [key: string]: Json } | null> {
-  if (header.cryptMethod === CRYPT.none) return null;
-  if (header.cryptMethod === CRYPT.aes || header.extensions.encryption === null) return { format: 'aes' };
-  return describeLuks(await readLuksHeader(source, header.extensions.encryption));
+  context: DriverContext,
+): Promise<OpenedEncryption> {
+  const { runtimeOptions = {} } = context;
+  checkFormat(header, runtimeOptions['encrypt.format']);
+  if (header.cryptMethod === CRYPT.none) return { details: null, cipher: null, failure: null };
+  const luks = header.cryptMethod === CRYPT.luks ? await readContainer(source, header) : null;
+  const details = { ...(luks === null ? {} : describeLuks(luks.header)), format: luks === null ? 'aes' : 'luks' };
+  const opened = await openCipher(source, luks, context);
+  if (opened instanceof ImageError) return { details, cipher: null, failure: opened };
+  return { details, cipher: { sectors: opened, byHost: luks !== null }, failure: null };
 }
 
-async function readLuksHeader(source: ByteSource, { offset, length }: Span): Promise<Uint8Array> {
-  if (length < LUKS_HEADER_SIZE || offset + LUKS_HEADER_SIZE > source.size)
-    throw corrupt('Request for data outside of extension header');
-  const bytes = new Uint8Array(LUKS_HEADER_SIZE);
-  await source.read(offset, bytes);
-  const { magic, version } = LUKS_HEADER.read(bytes);
-  if (String.fromCharCode(...magic) !== LUKS_MAGIC) throw corrupt('Volume is not in LUKS format');
-  if (version !== 1) throw new ImageError('unsupported', `LUKS version ${version} is not supported`);
-  return bytes;
+function checkFormat({ cryptMethod }: QcowHeader, wanted: unknown): void {
+  if (wanted === undefined) return;
+  const format = cryptMethod === CRYPT.aes ? 'aes' : 'luks';
+  if (cryptMethod === CRYPT.none)
+    throw new ImageError('invalid', `No encryption in image header, but options specified format '${wanted}'`);
+  if (wanted !== format)
+    throw new ImageError('invalid', `Header reported '${format}' encryption format but options specify '${wanted}'`);
 }
 
-function describeLuks(bytes: Uint8Array): { [key: string]: Json } {
-  const header = LUKS_HEADER.read(bytes);
-  // "xts-plain64", "cbc-essiv:sha256": mode, generator of initialisation vectors, and the generator's hash.
-  const [mode = '', generator = ''] = cString(header.cipherMode).split('-');
-  const [ivgen = '', ivgenHash] = generator.split(':');
-  // XTS takes two keys, each half as long.
-  const keyBits = (header.keyBytes * 8) / (mode === 'xts' ? 2 : 1);
-  return {
-    'ivgen-alg': ivgen,
-    'detached-header': false,
-    ...(ivgenHash === undefined ? {} : { 'ivgen-hash-alg': ivgenHash }),
-    'hash-alg': cString(header.hash),
-    'cipher-alg': `${cString(header.cipherName)}-${keyBits}`,
-    uuid: cString(header.uuid),
-    format: 'luks',
-    'cipher-mode': mode,
-    slots: Array.from({ length: SLOTS }, (_, index) => describeSlot(bytes, FIRST_SLOT + index * LUKS_SLOT.size)),
-    'payload-offset': header.payloadSector * LUKS_SECTOR,
-    'master-key-iters': header.masterKeyIterations,
-  };
+interface Container {
+  header: LuksHeader;
+  offset: number;
 }
 
-function describeSlot(bytes: Uint8Array, at: number): Json {
-  const { state, iterations, keySector, stripes } = LUKS_SLOT.read(bytes, at);
-  const keyOffset = keySector * LUKS_SECTOR;
-  if (state !== SLOT_ACTIVE) return { active: false, 'key-offset': keyOffset };
-  return { active: true, iters: iterations, 'key-offset': keyOffset, stripes };
+async function readContainer(source: ByteSource, { extensions }: QcowHeader): Promise<Container> {
+  const { offset, length } = extensions.encryption!;
+  if (offset + length > source.size) throw corrupt('Request for data outside of extension header');
+  const header = await readLuksHeader(source, offset);
+  if (header.payloadOffset > length) throw corrupt('Request for data outside of extension header');
+  return { header, offset };
 }
+
+async function openCipher(
+  source: ByteSource,
+  luks: Container | null,
+  { encryption, runtimeOptions = {} }: DriverContext,
+): Promise<SectorCipher | ImageError> {
+  if (encryption === undefined) return encryptionUnavailable();
+  if (!encryption.content) return new ImageError('denied', 'The image was opened without its key');
+  const option = { name: SECRET_OPTION, id: runtimeOptions[SECRET_OPTION] };
+  if (luks !== null) return openLuksCipher(encryption, source, luks.header, option, luks.offset);
+  try {
+    return await aesCipher(encryption, option.id);
+  } catch (error) {
+    if (error instanceof ImageError) return error;
+    throw error;
+  }
+}
+
+/** The passphrase is the key: cut off, or filled up with zeros. */
+export function aesCipher(encryption: EncryptionContext, secretId: unknown): Promise<SectorCipher> {
+  const key = new Uint8Array(AES_KEY_SIZE);
+  key.set(passphraseOf(encryption, SECRET_OPTION, secretId).subarray(0, AES_KEY_SIZE));
+  const spec = { cipherBytes: AES_KEY_SIZE, mode: 'cbc', generator: 'plain64', generatorHash: null } as const;
+  return SectorCipher.create(encryption.crypto, spec, key);
+}
+
+/** Where clear bytes are read: guest byte `guest`, which lies at byte `host` of `data`. */
+export function clearBytes(
+  data: ByteSource,
+  cipher: ClusterCipher | null,
+  guest: number,
+  host: number,
+): { source: ByteSource; offset: number } {
+  if (cipher === null) return { source: data, offset: host };
+  if (cipher.byHost) return { source: new DecryptedSource(data, cipher.sectors), offset: host };
+  return { source: new DecryptedSource(data, cipher.sectors, host - guest), offset: guest };
+}
+
+/** Where clear bytes are written, as `clearBytes`. */
+export function clearStore(
+  data: ByteStore,
+  cipher: ClusterCipher | null,
+  guest: number,
+  host: number,
+): { store: ByteStore; offset: number } {
+  if (cipher === null) return { store: data, offset: host };
+  if (cipher.byHost) return { store: new EncryptedStore(data, cipher.sectors), offset: host };
+  return { store: new EncryptedStore(data, cipher.sectors, host - guest), offset: guest };
+}
+
+/**
+ * A run with its data encrypted by the place in the guest's disk, in whole clusters.
+ *
+ * @param zerosToo zeros have to be stored, and so encrypted
+ */
+export function encryptedRun(
+  run: PreparedRun,
+  cipher: SectorCipher,
+  clusterSize: number,
+  zerosToo: boolean,
+): PreparedRun {
+  const pieces: Piece[] = [];
+  for (const { kind, start, end, pieces: parts } of wholeClusters(run, clusterSize)) {
+    const length = end - start;
+    if (kind === 'zero' && !zerosToo) pieces.push({ kind: 'zero', offset: start, length });
+    else {
+      const bytes = new Uint8Array(length);
+      for (const part of parts) if (part.kind === 'data') bytes.set(part.bytes, part.offset - start);
+      cipher.encrypt(bytes, bytes, start / SECTOR);
+      pieces.push({ kind: 'data', offset: start, length, bytes });
+    }
+  }
+  return { ...run, pieces };
+}
+
+const SECTOR = 512;

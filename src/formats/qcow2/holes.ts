@@ -9,7 +9,7 @@
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSource, StorageExtent } from '../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader } from './header.js';
-import { ENTRY_SIZE, hostOffsetOf } from './layout.js';
+import { CRYPT, ENTRY_SIZE, hostOffsetOf } from './layout.js';
 import type { Run } from './map.js';
 import { refcountWidth } from './refcount-width.js';
 import type { TableCache } from './tables.js';
@@ -68,6 +68,8 @@ export class DataHoles {
 
   #detect(): MaybePromise<boolean> {
     const { source, data } = this;
+    // Holes of an encrypted image do not decrypt to zeros.
+    if (this.header.cryptMethod !== CRYPT.none) return false;
     if (data?.extents === undefined || source.allocated === undefined) return false;
     const clusterSize = clusterSizeOf(this.header);
     const allocated = Math.floor(source.allocated() / clusterSize);

@@ -14,9 +14,11 @@ import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { type Bitmap, bitmapStretches } from './bitmaps.js';
 import { describeImage } from './details.js';
+import { type ClusterCipher, clearBytes } from './encryption.js';
 import { clusterSizeOf, type QcowHeader, readPadded } from './header.js';
 import type { DataHoles } from './holes.js';
 import { overlapIn } from './l1-overlap.js';
+import { CRYPT } from './layout.js';
 import { ClusterMap, type L1Table, type Run } from './map.js';
 import { type PackedCluster, PackedClusters } from './packed.js';
 import { findSnapshot, type Snapshot, snapshotL1 } from './snapshots.js';
@@ -36,6 +38,8 @@ export interface QcowParts {
   readonly bitmaps: readonly Bitmap[];
   /** The `encrypt` object of `info`; null if the image is not encrypted. */
   readonly encryption: { [key: string]: Json } | null;
+  /** Decrypts the data; null: it is not encrypted, or not to be read. */
+  readonly cipher: ClusterCipher | null;
   readonly unreadable: ImageError | null;
   /** Bytes that `source` has or, while it is being written, is going to have; absent: its size. */
   readonly fileSize?: () => number;
@@ -124,7 +128,19 @@ export class QcowImage implements Image {
 
   #extentsOf(runs: readonly Run[]): MaybePromise<Extent[]> {
     const withHoles = this.parts.holes.applied(runs);
-    return isPending(withHoles) ? withHoles.then((arrived) => arrived.map(extentOf)) : withHoles.map(extentOf);
+    return isPending(withHoles) ? withHoles.then((arrived) => this.#toExtents(arrived)) : this.#toExtents(withHoles);
+  }
+
+  #toExtents(runs: readonly Run[]): Extent[] {
+    const extents = runs.map(extentOf);
+    return this.parts.header.cryptMethod === CRYPT.none ? extents : withoutPlaces(extents);
+  }
+
+  #readData(start: number, hostOffset: number, into: Uint8Array): MaybePromise<void> {
+    const { data, cipher } = this.parts;
+    if (cipher === null) return readPadded(data!, hostOffset, into);
+    const { source, offset } = clearBytes(data!, cipher, start, hostOffset);
+    return readPadded(source, offset, into);
   }
 
   #fill(runs: readonly Run[], offset: number, into: Uint8Array): MaybePromise<void> {
@@ -132,7 +148,7 @@ export class QcowImage implements Image {
     const packed: PackedCluster[] = [];
     for (const { kind, start, length, hostOffset, packedLength } of runs) {
       const part = into.subarray(start - offset, start - offset + length);
-      if (kind === 'data') work.push(readPadded(this.parts.data!, hostOffset!, part));
+      if (kind === 'data') work.push(this.#readData(start, hostOffset!, part));
       else if (kind === 'packed')
         packed.push({ hostOffset: hostOffset!, packedLength, skip: start % this.clusterSize, into: part });
       else part.fill(0);
@@ -145,4 +161,9 @@ export class QcowImage implements Image {
 function extentOf({ kind, start, length, hostOffset }: Run): Extent {
   const compressed = kind === 'packed';
   return { start, length, kind: compressed ? 'data' : kind, compressed, hostOffset, depth: 0 };
+}
+
+/** What is encrypted does not lie in the file as it is. */
+function withoutPlaces(extents: Extent[]): Extent[] {
+  return extents.map((extent) => ({ ...extent, hostOffset: null }));
 }

@@ -12,6 +12,8 @@ import { DEFAULT_TABLE_MEMORY } from './tables.js';
 
 const RUNTIME_OPTIONS: OptionTable = [
   { name: 'data-file', type: 'string', help: 'External data file, in place of the one that the image names' },
+  { name: 'encrypt.format', type: 'text', help: 'Encryption that the image must have', default: '' },
+  { name: 'encrypt.key-secret', type: 'text', help: 'ID of secret providing qcow2 AES key or LUKS passphrase' },
   { name: 'l2-cache-size', type: 'size', help: 'Bytes of L1 and L2 tables in memory', default: DEFAULT_TABLE_MEMORY },
 ];
 

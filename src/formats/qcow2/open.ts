@@ -3,7 +3,7 @@ import { corrupt, ImageError } from '../../errors.js';
 import type { DriverContext } from '../../image/driver.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { readBitmaps } from './bitmaps.js';
-import { describeEncryption, encryptionRefusal } from './encryption.js';
+import { openEncryption } from './encryption.js';
 import { clusterSizeOf, hasDataFile, type QcowHeader, readHeader } from './header.js';
 import { DataHoles } from './holes.js';
 import { QcowImage, type QcowParts } from './image.js';
@@ -34,7 +34,7 @@ export async function readParts(
   context: DriverContext,
 ): Promise<QcowParts> {
   const bitmaps = await readBitmaps(source, header);
-  const encryption = await describeEncryption(source, header);
+  const encryption = await openEncryption(source, header, context);
   const { data, failure } = await openData(source, header, context, 'read');
   const memory = context.runtimeOptions?.['l2-cache-size'];
   const tables = new TableCache(source, null, clusterSizeOf(header), memory === undefined ? undefined : Number(memory));
@@ -47,8 +47,9 @@ export async function readParts(
     kernels: context.kernels,
     snapshots,
     bitmaps,
-    encryption,
-    unreadable: encryptionRefusal(header) ?? failure,
+    encryption: encryption.details,
+    cipher: encryption.cipher,
+    unreadable: encryption.failure ?? failure,
   };
 }
 

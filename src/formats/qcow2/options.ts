@@ -7,6 +7,7 @@
 import { isPowerOfTwo } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { CreateRequest } from '../../image/driver.js';
+import { luksOptionRows } from '../../image/luks/options.js';
 import type { OptionTable, OptionValues } from '../../image/options.js';
 import type { Compression } from './header.js';
 import { LIMITS, SUBCLUSTERS } from './layout.js';
@@ -26,13 +27,8 @@ export const createOptions: OptionTable = [
     help: "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)",
   },
   { name: 'encrypt.format', type: 'string', help: "Encrypt the image, format choices: 'aes', 'luks'" },
-  { name: 'encrypt.key-secret', type: 'string', help: 'ID of secret providing qcow AES key or LUKS passphrase' },
-  { name: 'encrypt.cipher-alg', type: 'string', help: 'Name of encryption cipher algorithm' },
-  { name: 'encrypt.cipher-mode', type: 'string', help: 'Name of encryption cipher mode' },
-  { name: 'encrypt.ivgen-alg', type: 'string', help: 'Name of IV generator algorithm' },
-  { name: 'encrypt.ivgen-hash-alg', type: 'string', help: 'Name of IV generator hash algorithm' },
-  { name: 'encrypt.hash-alg', type: 'string', help: 'Name of encryption hash algorithm' },
-  { name: 'encrypt.iter-time', type: 'number', help: 'Time to spend in PBKDF in milliseconds' },
+  { name: 'encrypt.key-secret', type: 'text', help: 'ID of secret providing qcow AES key or LUKS passphrase' },
+  ...luksOptionRows('encrypt.'),
   { name: 'cluster_size', type: 'size', help: 'qcow2 cluster size', default: DEFAULT_CLUSTER_SIZE },
   { name: 'extended_l2', type: 'bool', help: 'Extended L2 tables', default: false },
   {
@@ -85,7 +81,10 @@ export interface QcowOptions {
   dataFile: string | null;
   dataFileRaw: boolean;
   backing: { name: string; format: string | null } | null;
+  encryption: EncryptionFormat;
 }
+
+export type EncryptionFormat = 'none' | 'aes' | 'luks';
 
 /** Compression levels that are used unless told otherwise. */
 export const DEFAULT_LEVEL: Readonly<Record<Compression, number>> = { zlib: 6, zstd: 3 };
@@ -94,7 +93,7 @@ const HIGHEST_LEVEL: Readonly<Record<Compression, number>> = { zlib: 12, zstd: 1
 /** Checks the options of a request and fills in the defaults. Throws `invalid` or `unsupported` as `qemu-img` says it. */
 export function checkedOptions(request: CreateRequest): QcowOptions {
   const { options } = request;
-  refuseEncryption(options);
+  const encryption = encryptionOf(options);
   const version = versionOf(options.compat);
   const compression = oneOf('compression-type', options.compression_type, COMPRESSION, 'zlib');
   const checked: QcowOptions = {
@@ -109,6 +108,7 @@ export function checkedOptions(request: CreateRequest): QcowOptions {
     dataFile: options.data_file === undefined ? null : String(options.data_file),
     dataFileRaw: options.data_file_raw === true,
     backing: backingOf(request),
+    encryption,
   };
   checkTogether(checked, options);
   if (checked.dataFileRaw && checked.preallocation === 'off') checked.preallocation = 'metadata';
@@ -151,13 +151,21 @@ function checkTogether(checked: QcowOptions, options: OptionValues): void {
     throw invalid(`Non-zlib compression type is only supported with ${since}`);
 }
 
-/** Images are never encrypted here; an option that only describes how is refused as well. */
-function refuseEncryption(options: OptionValues): void {
-  for (const [name, value] of Object.entries(options)) {
-    const isOff = value === undefined || (name === 'encryption' && value === false);
-    if ((name === 'encryption' || name.startsWith('encrypt.')) && !isOff)
-      throw new ImageError('unsupported', `Encrypted images cannot be created: option '${name}' is not supported`);
+/** What the options say of encryption; those that say how need to be told which. */
+function encryptionOf(options: OptionValues): EncryptionFormat {
+  const { encryption: alias, 'encrypt.format': format } = options;
+  if (alias !== undefined && format !== undefined)
+    throw invalid("'encrypt.format' and its alias 'encryption' can't be used at the same time");
+  const details = Object.keys(options).filter((name) => name.startsWith('encrypt.') && options[name] !== undefined);
+  if (alias === true) return 'aes';
+  if (format === undefined) {
+    if (details.length > 0) throw invalid("Parameter 'encrypt.format' is missing");
+    return 'none';
   }
+  if (format !== 'aes' && format !== 'luks') throw invalid(`Parameter 'format' does not accept value '${format}'`);
+  const unexpected = details.find((name) => name !== 'encrypt.format' && name !== 'encrypt.key-secret');
+  if (format === 'aes' && unexpected !== undefined) throw invalid(`Parameter '${unexpected}' is unexpected`);
+  return format;
 }
 
 function versionOf(compat: OptionValues[string]): 2 | 3 {

@@ -1,8 +1,10 @@
 /** What all of a qcow2 image's writing parts share, put together in one place. */
 import type { DriverContext } from '../../image/driver.js';
+import type { PreparedRun } from '../../image/image.js';
 import type { Kernels, UnitEncoding } from '../../kernels/kernels.js';
-import type { ByteStore } from '../../storage/storage.js';
+import type { ByteSink, ByteStore } from '../../storage/storage.js';
 import { ClusterTables } from './cluster-tables.js';
+import { type ClusterCipher, clearStore, encryptedRun } from './encryption.js';
 import { clusterSizeOf, hasExtendedL2, type QcowHeader } from './header.js';
 import { HostSpace } from './host-space.js';
 import { Placer, sliceCoverage } from './placing.js';
@@ -28,6 +30,8 @@ export interface WritingParts {
   readonly clusterTables: ClusterTables;
   readonly placer: Placer;
   readonly kernels: Kernels;
+  /** Encrypts the data; null: it stays plain. */
+  readonly cipher: ClusterCipher | null;
 }
 
 export interface PartsRequest {
@@ -37,6 +41,8 @@ export interface PartsRequest {
   kernels: Kernels;
   /** Host offsets of the refcount blocks, as long as the table in the file. */
   refcountTable: Float64Array;
+  /** Absent: the data stay plain. */
+  cipher?: ClusterCipher | null;
   /** Tables change in the file only when they are flushed: the image is in use. */
   inPlace: boolean;
   /** Bytes of L1 and L2 tables in memory. */
@@ -45,17 +51,29 @@ export interface PartsRequest {
 
 /** Puts together what fills or changes an image: caches, allocator, placer. */
 export function writingParts(request: PartsRequest): WritingParts {
-  const { header, store, data, kernels, refcountTable, inPlace, tableMemory } = request;
+  const { header, store, data, kernels, refcountTable, inPlace, tableMemory, cipher = null } = request;
   const clusterSize = clusterSizeOf(header);
-  const space = spaceOf(store, inPlace);
-  const dataSpace = data === store ? space : spaceOf(data, inPlace);
+  const space = spaceOf(store, inPlace, cipher);
+  const dataSpace = data === store ? space : spaceOf(data, inPlace, cipher);
   const tables = new TableCache(store, store, clusterSize, tableMemory, inPlace);
   const blocks = new TableCache(store, store, clusterSize, REFCOUNT_MEMORY, inPlace);
   const refcounts = new Refcounts(store, header, blocks, space, refcountTable);
   const clusterTables = new ClusterTables(header, tables, refcounts, space);
   const slice = sliceCoverage(header.size, clusterSize, hasExtendedL2(header));
   const placer = new Placer(clusterTables, refcounts, dataSpace, slice);
-  return { header, store, data, space, dataSpace, tables, blocks, refcounts, clusterTables, placer, kernels };
+  return { header, store, data, space, dataSpace, tables, blocks, refcounts, clusterTables, placer, kernels, cipher };
+}
+
+/** A run as it is to be placed: encrypted already, where that depends on its place in the guest's disk. */
+export function runToPlace({ header, cipher }: WritingParts, run: PreparedRun): PreparedRun {
+  if (cipher === null || cipher.byHost) return run;
+  const zerosToo = header.version < 3 && header.backingFile !== null;
+  return encryptedRun(run, cipher.sectors, clusterSizeOf(header), zerosToo);
+}
+
+/** What placed data are written through: encrypts where that depends on the place in the file. */
+export function dataSink({ data, cipher }: WritingParts): ByteSink {
+  return cipher?.byHost ? clearStore(data, cipher, 0, 0).store : data;
 }
 
 /** Bytes of L1 and L2 tables in memory, where the user chose them. */
@@ -64,8 +82,9 @@ export function tableMemoryOf({ runtimeOptions }: DriverContext): number | undef
   return memory === undefined ? undefined : Number(memory);
 }
 
-/** A file that grows reads as zeros where it grew; of a device, nothing is known. */
-function spaceOf(store: ByteStore, inPlace: boolean): HostSpace {
+/** A file that grows reads as zeros where it grew; of a device, and behind a cipher, nothing is known. */
+function spaceOf(store: ByteStore, inPlace: boolean, cipher: ClusterCipher | null): HostSpace {
+  if (cipher !== null) return new HostSpace(inPlace ? store.size : 0, Number.POSITIVE_INFINITY);
   if (inPlace) return new HostSpace(store.size, store.size);
   return new HostSpace(0, store.readsZero ? 0 : Number.POSITIVE_INFINITY);
 }

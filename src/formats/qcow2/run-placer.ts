@@ -6,7 +6,7 @@
  * whole clusters: a cluster with any data in it is written in full, zeros included, and the others become zero
  * clusters. Runs end on the grid of `unit`, or at the end of the disk, so no cluster belongs to two of them.
  */
-import { roundDown, roundUp } from '../../bytes.js';
+import { roundDown } from '../../bytes.js';
 import type { PreparedRun } from '../../image/image.js';
 import type { Piece } from '../../kernels/kernels.js';
 import type { ClusterTables } from './cluster-tables.js';
@@ -16,6 +16,7 @@ import type { Placed, Placer } from './placing.js';
 import type { Refcounts } from './refcounts.js';
 import { RequestGrid, type RequestPart } from './request-grid.js';
 import type { Steps } from './steps.js';
+import { type Stretch, wholeClusters } from './stretches.js';
 
 export interface PlacingRules {
   /** What is not placed reads as zeros. */
@@ -31,14 +32,6 @@ export interface PlacingRules {
 
 type DataPiece = Extract<Piece, { kind: 'data' }>;
 type PackedPiece = Extract<Piece, { kind: 'packed' }>;
-
-/** Guest clusters that are alike, in bytes, and the pieces that they consist of. */
-interface Stretch {
-  kind: Piece['kind'];
-  start: number;
-  end: number;
-  pieces: Piece[];
-}
 
 function* noPause(): Steps<void> {}
 
@@ -163,28 +156,4 @@ function writeZeros(offset: number, length: number, writes: HostWrites): void {
   if (length <= 0) return;
   if (length < ZEROS.length) writes.add(offset, ZEROS.subarray(0, length));
   else writes.zero(offset, length);
-}
-
-/**
- * Splits a run into stretches of whole clusters. A cluster with any data in it belongs to a data stretch; what is
- * neither data nor packed is zeros.
- */
-function* wholeClusters(run: PreparedRun, clusterSize: number): Generator<Stretch> {
-  const runEnd = run.offset + run.length;
-  let stretch: Stretch = { kind: 'zero', start: run.offset, end: run.offset, pieces: [] };
-  for (const piece of run.pieces) {
-    if (piece.kind === 'zero') continue;
-    const start = roundDown(piece.offset, clusterSize);
-    const end = Math.min(roundUp(piece.offset + piece.length, clusterSize), runEnd);
-    if (stretch.kind === piece.kind && start <= stretch.end) {
-      stretch.end = end;
-      stretch.pieces.push(piece);
-      continue;
-    }
-    if (stretch.end > stretch.start) yield stretch;
-    if (start > stretch.end) yield { kind: 'zero', start: stretch.end, end: start, pieces: [] };
-    stretch = { kind: piece.kind, start, end, pieces: [piece] };
-  }
-  if (stretch.end > stretch.start) yield stretch;
-  if (runEnd > stretch.end) yield { kind: 'zero', start: stretch.end, end: runEnd, pieces: [] };
 }

@@ -5,14 +5,14 @@ import type { CreateRequest } from '../../image/driver.js';
 import type { BitmapInfo, BitmapStretch, ImageWriter, PendingWrite, PreparedRun } from '../../image/image.js';
 import type { UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
-import type { ByteStore } from '../../storage/storage.js';
+import type { ByteSink, ByteStore } from '../../storage/storage.js';
 import { BitmapStore } from './bitmaps-write.js';
 import { serializeHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
 import { HostWrites } from './host-writes.js';
 import { AUTOCLEAR } from './layout.js';
 import type { QcowOptions } from './options.js';
-import { encodingOf, unitOf, type WritingParts } from './parts.js';
+import { dataSink, encodingOf, runToPlace, unitOf, type WritingParts } from './parts.js';
 import { RunPlacer } from './run-placer.js';
 import { perform } from './steps.js';
 
@@ -26,22 +26,25 @@ export class QcowWriter implements ImageWriter {
   readonly readsZero: boolean;
   readonly #runs: RunPlacer;
   readonly #bitmaps: BitmapStore;
+  readonly #sink: ByteSink;
 
   constructor(
     private readonly parts: WritingParts,
     private readonly request: Pick<CreateRequest, 'compress' | 'flush'>,
     options: QcowOptions,
   ) {
-    const { header, clusterTables, refcounts, placer, space, dataSpace, data } = parts;
+    const { header, clusterTables, refcounts, placer, space, dataSpace, data, cipher } = parts;
+    this.#sink = dataSink(parts);
     this.size = header.size;
     this.unit = unitOf(header);
     this.encoding = request.compress ? encodingOf(header, options.compressionLevel) : null;
     const hasBacking = header.backingFile !== null;
+    const storageReadsZero = data.readsZero && cipher === null;
     // Preallocated clusters, and those of a data file, read as what the storage holds.
     const showsStorage = options.preallocation !== 'off' || data !== parts.store;
-    this.readsZero = !hasBacking && (data.readsZero || !showsStorage);
+    this.readsZero = !hasBacking && (storageReadsZero || !showsStorage);
     const rules = {
-      readsZero: this.readsZero,
+      readsZero: this.readsZero && cipher === null,
       hasBacking,
       compresses: request.compress,
       version: header.version,
@@ -52,10 +55,10 @@ export class QcowWriter implements ImageWriter {
   }
 
   place(run: PreparedRun): MaybePromise<PendingWrite | undefined> {
-    const { data, kernels } = this.parts;
+    const { kernels } = this.parts;
     const writes = new HostWrites();
-    const placed = perform(this.#runs.place(run, writes));
-    const pending = () => (writes.isEmpty ? undefined : () => writes.write(data, kernels));
+    const placed = perform(this.#runs.place(runToPlace(this.parts, run), writes));
+    const pending = () => (writes.isEmpty ? undefined : () => writes.write(this.#sink, kernels));
     return isPending(placed) ? placed.then(pending) : pending();
   }
 

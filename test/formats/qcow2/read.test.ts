@@ -256,16 +256,15 @@ describeWith(['qemu-img', 'qemu-io'], 'reading what qemu-img made', () => {
     );
   });
 
-  it.each(['luks', 'aes'])('%s encryption: info tells, reading is refused', async (format) => {
+  it.each(['luks', 'aes'])('%s encryption: info tells, reading needs cryptography', async (format) => {
     const file = scratch(`${format}.qcow2`);
     const options = `encrypt.format=${format},encrypt.key-secret=s,${format === 'luks' ? 'encrypt.iter-time=10' : ''}`;
     const secret = ['--object', 'secret,id=s,data=pass'];
     qemuImg('create', ...secret, '-q', '-f', 'qcow2', '-o', options.replace(/,$/, ''), file, '1M');
     const image = await openFile(file);
     expect(image.unreadable).toMatchObject({ code: 'unsupported' });
-    expect(image.unreadable?.message).toContain(format.toUpperCase());
-    expect(() => image.read(0, new Uint8Array(512))).toThrow('encrypted');
-    expect(JSON.stringify(image.details().formatSpecific)).toBe(JSON.stringify(qemuInfo(file)['format-specific']));
+    expect(() => image.read(0, new Uint8Array(512))).toThrow('Encrypted images are not supported here');
+    expect(image.details().formatSpecific).toEqual(qemuInfo(file)['format-specific']);
     expect(image.details().encrypted).toBe(true);
   });
 

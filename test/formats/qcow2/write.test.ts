@@ -258,10 +258,10 @@ describeWith(['qemu-img'], 'what is refused', () => {
     );
   });
 
-  it('encryption, by the name of the option', async () => {
-    for (const options of [{ 'encrypt.format': 'luks' }, { encryption: true }, { 'encrypt.key-secret': 'x' }])
+  it('encryption, where there is no cryptography', async () => {
+    for (const options of [{ 'encrypt.format': 'luks' }, { encryption: true }])
       await expect(createIn(new MemoryStore('image'), MIB, options)).rejects.toThrow(
-        `option '${Object.keys(options)[0]}' is not supported`,
+        'Encrypted images are not supported',
       );
   });
 });
