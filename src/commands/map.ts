@@ -80,14 +80,15 @@ function nothingAt(start: number): MapEntry {
   return { start, length: 0, depth: 0, ...status, offset: null, fileName: null };
 }
 
-function entryOf({ start, length, kind, depth, compressed, hostOffset }: Extent, contents: OpenStorage[]): MapEntry {
+function entryOf(extent: Extent, contents: OpenStorage[]): MapEntry {
+  const { start, length, kind, depth, compressed, hostOffset, isHole = false } = extent;
   return {
     start,
     length,
     depth,
     present: kind !== 'unallocated',
     zero: kind !== 'data',
-    data: kind === 'data',
+    data: kind === 'data' || isHole,
     compressed,
     offset: hostOffset,
     fileName: hostOffset === null ? null : (contents[depth]?.fileName ?? null),

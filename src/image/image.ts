@@ -29,6 +29,8 @@ export interface Extent {
   hostOffset: number | null;
   /** 0: this image; 1: its backing file; and so on. */
   depth: number;
+  /** Of kind 'zero', but only because the storage has a hole where the data should lie. */
+  isHole?: boolean;
 }
 
 /** A reference to a backing file, as the header has it. */

@@ -14,6 +14,7 @@ export function continues(last: Extent, next: Extent): boolean {
   return (
     last.kind === next.kind &&
     last.compressed === next.compressed &&
+    last.isHole === next.isHole &&
     last.depth === next.depth &&
     last.start + last.length === next.start &&
     hostEnd === next.hostOffset

@@ -8,8 +8,9 @@
 import { roundUp, viewOf } from '../../bytes.js';
 import { corrupt } from '../../errors.js';
 import type { BitmapInfo, BitmapStretch } from '../../image/image.js';
+import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
-import { clusterSizeOf, type QcowHeader, readPadded } from './header.js';
+import { clusterSizeOf, type QcowHeader } from './header.js';
 import { BITMAP_ENTRY, BITMAP_FLAG, DIRTY_TRACKING, ENTRY_SIZE, hostOffsetOf, LIMITS } from './layout.js';
 
 /** An entry of the directory. */

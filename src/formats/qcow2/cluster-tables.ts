@@ -6,6 +6,7 @@
  * snapshot may use it too, and a copy takes its place.
  */
 import { corrupt } from '../../errors.js';
+import type { TableCache, TablePage } from '../../image/table-cache.js';
 import { isPending } from '../../maybe.js';
 import { clusterSizeOf, hasDataFile, hasExtendedL2, l2CoverageOf, l2EntrySizeOf, type QcowHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
@@ -25,7 +26,6 @@ import {
 } from './layout.js';
 import type { Refcounts } from './refcounts.js';
 import { type Steps, settle } from './steps.js';
-import type { TableCache, TablePage } from './tables.js';
 
 /** All bits of one half of a subcluster bitmap. */
 const ALL_SUBCLUSTERS = 0xffffffff;

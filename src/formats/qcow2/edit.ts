@@ -2,6 +2,7 @@
 import { viewOf } from '../../bytes.js';
 import { corrupt } from '../../errors.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
+import { TableCache } from '../../image/table-cache.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { readBitmaps } from './bitmaps.js';
 import { openForCheck } from './check/check.js';
@@ -14,7 +15,6 @@ import { openData } from './open.js';
 import { tableMemoryOf, writingParts } from './parts.js';
 import { ProtectedRanges } from './protected.js';
 import { readSnapshots } from './snapshots.js';
-import { TableCache } from './tables.js';
 
 /** Bytes of tables that only questions for holes need. */
 const HOLES_MEMORY = 1024 * 1024;

@@ -18,6 +18,7 @@
 import { roundDown, roundUp } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { EditRequest } from '../../image/driver.js';
+import { HostWrites } from '../../image/host-writes.js';
 import type { BitmapInfo, BitmapStretch, EditableImage, Image, PendingWrite, PreparedRun } from '../../image/image.js';
 import type { Piece, UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
@@ -26,7 +27,6 @@ import { BitmapTracker } from './bitmaps-track.js';
 import { BitmapStore } from './bitmaps-write.js';
 import { clearStore } from './encryption.js';
 import { serializeHeader } from './header.js';
-import { HostWrites } from './host-writes.js';
 import { QcowImage, type QcowParts } from './image.js';
 import { AUTOCLEAR } from './layout.js';
 import { DEFAULT_LEVEL } from './options.js';

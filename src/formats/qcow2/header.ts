@@ -6,7 +6,8 @@
  */
 import { cString } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
-import { isPending, type MaybePromise } from '../../maybe.js';
+import { isPending } from '../../maybe.js';
+import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
 import {
   type HeaderExtensions,
@@ -81,13 +82,6 @@ export function l2EntrySizeOf(header: QcowHeader): number {
 /** Guest bytes that one L2 table, so one L1 entry, maps. */
 export function l2CoverageOf(header: QcowHeader): number {
   return (clusterSizeOf(header) / l2EntrySizeOf(header)) * clusterSizeOf(header);
-}
-
-/** Fills `into` from `offset`; what lies beyond the end of the storage is zeros. */
-export function readPadded(source: ByteSource, offset: number, into: Uint8Array): MaybePromise<void> {
-  const available = Math.max(0, Math.min(into.length, source.size - offset));
-  into.fill(0, available);
-  if (available > 0) return source.read(offset, into.subarray(0, available));
 }
 
 /**

@@ -6,13 +6,14 @@
  * compared with the storage's own extents. For other images that would be questions without a gain, and `qemu-img`
  * does not ask them either; this is the rule by which it tells the two apart.
  */
+
+import type { TableCache } from '../../image/table-cache.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSource, StorageExtent } from '../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader } from './header.js';
 import { CRYPT, ENTRY_SIZE, hostOffsetOf } from './layout.js';
 import type { Run } from './map.js';
 import { refcountWidth } from './refcount-width.js';
-import type { TableCache } from './tables.js';
 
 export class DataHoles {
   /** Asked for once, at the first question for status. */
@@ -61,7 +62,7 @@ export class DataHoles {
   #piecesOf(run: Run): MaybePromise<Run[]> {
     const data = this.data!;
     const host = run.hostOffset!;
-    if (host >= data.size) return [{ ...run, kind: 'zero' }];
+    if (host >= data.size) return [{ ...run, kind: 'zero', isHole: true }];
     const answer = data.extents!(host, Math.min(run.length, data.size - host));
     return isPending(answer) ? answer.then((extents) => piecesFrom(extents, run)) : piecesFrom(answer, run);
   }
@@ -118,5 +119,6 @@ function piecesFrom(extents: readonly StorageExtent[], run: Run): Run[] {
     length,
     hostOffset: start,
     packedLength: 0,
+    isHole: hole,
   }));
 }

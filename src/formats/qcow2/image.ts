@@ -9,20 +9,21 @@ import type {
   ImageDetails,
   Json,
 } from '../../image/image.js';
+import type { TableCache } from '../../image/table-cache.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { type Bitmap, bitmapStretches } from './bitmaps.js';
 import { describeImage } from './details.js';
 import { type ClusterCipher, clearBytes } from './encryption.js';
-import { clusterSizeOf, type QcowHeader, readPadded } from './header.js';
+import { clusterSizeOf, type QcowHeader } from './header.js';
 import type { DataHoles } from './holes.js';
 import { overlapIn } from './l1-overlap.js';
 import { CRYPT } from './layout.js';
 import { ClusterMap, type L1Table, type Run } from './map.js';
 import { type PackedCluster, PackedClusters } from './packed.js';
 import { findSnapshot, type Snapshot, snapshotL1 } from './snapshots.js';
-import type { TableCache } from './tables.js';
 
 /** What an image and its snapshots share. */
 export interface QcowParts {
@@ -158,9 +159,10 @@ export class QcowImage implements Image {
   }
 }
 
-function extentOf({ kind, start, length, hostOffset }: Run): Extent {
+function extentOf({ kind, start, length, hostOffset, isHole }: Run): Extent {
   const compressed = kind === 'packed';
-  return { start, length, kind: compressed ? 'data' : kind, compressed, hostOffset, depth: 0 };
+  const extent: Extent = { start, length, kind: compressed ? 'data' : kind, compressed, hostOffset, depth: 0 };
+  return isHole ? { ...extent, isHole } : extent;
 }
 
 /** What is encrypted does not lie in the file as it is. */

@@ -2,13 +2,13 @@
 import { viewOf } from '../../bytes.js';
 import type { ImageDriver, ProbeInput } from '../../image/driver.js';
 import type { OptionTable } from '../../image/options.js';
+import { DEFAULT_TABLE_MEMORY } from '../../image/table-cache.js';
 import { openForCheck } from './check/check.js';
 import { createQcow2 } from './create.js';
 import { editQcow2 } from './edit.js';
 import { HEADER_V2, MAGIC } from './layout.js';
 import { openQcow2 } from './open.js';
 import { createOptions } from './options.js';
-import { DEFAULT_TABLE_MEMORY } from './tables.js';
 
 const RUNTIME_OPTIONS: OptionTable = [
   { name: 'data-file', type: 'string', help: 'External data file, in place of the one that the image names' },

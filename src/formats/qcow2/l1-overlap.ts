@@ -6,9 +6,9 @@
  * same: that is refused, so the tables to walk are never longer than the file.
  */
 import { corrupt, type ImageError } from '../../errors.js';
+import type { TableCache } from '../../image/table-cache.js';
 import { ENTRY_SIZE, hostOffsetOf } from './layout.js';
 import type { L1Table } from './map.js';
-import type { TableCache } from './tables.js';
 
 /** Why this L1 table cannot be that of a disk; null: it may be. Reads nothing where the file is large enough anyway. */
 export async function overlapIn(

@@ -5,6 +5,7 @@
  * a read are answered from runs, so an entry is interpreted, and distrusted, in one place only.
  */
 import { corrupt } from '../../errors.js';
+import type { TableCache, TablePage } from '../../image/table-cache.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import { clusterSizeOf, hasDataFile, hasExtendedL2, l2CoverageOf, l2EntrySizeOf, type QcowHeader } from './header.js';
 import {
@@ -19,7 +20,6 @@ import {
   reservedL2Bits,
   SUBCLUSTERS,
 } from './layout.js';
-import type { TableCache, TablePage } from './tables.js';
 
 /** `packed`: compressed; the other kinds are those of `Extent`. */
 export type RunKind = 'data' | 'zero' | 'unallocated' | 'packed';
@@ -33,6 +33,8 @@ export interface Run {
   hostOffset: number | null;
   /** The most bytes that the stream of a single packed cluster takes; 0 for the other kinds. */
   packedLength: number;
+  /** Of kind 'zero' because the storage has a hole there. */
+  isHole?: boolean;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Opens a qcow2 image for reading. */
 import { corrupt, ImageError } from '../../errors.js';
 import type { DriverContext } from '../../image/driver.js';
+import { TableCache } from '../../image/table-cache.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { readBitmaps } from './bitmaps.js';
 import { openEncryption } from './encryption.js';
@@ -10,7 +11,6 @@ import { QcowImage, type QcowParts } from './image.js';
 import { overlapIn } from './l1-overlap.js';
 import { AUTOCLEAR, ENTRY_SIZE } from './layout.js';
 import { readSnapshots, type Snapshot } from './snapshots.js';
-import { TableCache } from './tables.js';
 
 /**
  * Reads header, snapshot table and bitmap directory; throws where one of them is damaged. An image that is sound but

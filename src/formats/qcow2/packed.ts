@@ -9,8 +9,8 @@
 import { corrupt, ImageError } from '../../errors.js';
 import type { Codec, Kernels, Unpack } from '../../kernels/kernels.js';
 import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
-import { readPadded } from './header.js';
 
 /** Bytes of decompressed clusters in memory; at least `FEWEST_CLUSTERS`, however large they are. */
 const CACHE_BYTES = 4 * 1024 * 1024;

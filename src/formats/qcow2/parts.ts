@@ -1,6 +1,7 @@
 /** What all of a qcow2 image's writing parts share, put together in one place. */
 import type { DriverContext } from '../../image/driver.js';
 import type { PreparedRun } from '../../image/image.js';
+import { TableCache } from '../../image/table-cache.js';
 import type { Kernels, UnitEncoding } from '../../kernels/kernels.js';
 import type { ByteSink, ByteStore } from '../../storage/storage.js';
 import { ClusterTables } from './cluster-tables.js';
@@ -9,7 +10,6 @@ import { clusterSizeOf, hasExtendedL2, type QcowHeader } from './header.js';
 import { HostSpace } from './host-space.js';
 import { Placer, sliceCoverage } from './placing.js';
 import { Refcounts } from './refcounts.js';
-import { TableCache } from './tables.js';
 
 /** Bytes of refcount blocks in memory; each byte of them describes many clusters. */
 const REFCOUNT_MEMORY = 4 * 1024 * 1024;

@@ -10,9 +10,9 @@
  * only where the rest reads as zeros already; whoever writes over other content writes whole clusters.
  */
 import { roundDown, roundUp } from '../../bytes.js';
+import type { HostWrites } from '../../image/host-writes.js';
 import type { ClusterTables, Row } from './cluster-tables.js';
 import type { HostSpace } from './host-space.js';
-import type { HostWrites } from './host-writes.js';
 import { ENTRY_SIZE, EXTENDED_L2_ENTRY_SIZE, SUBCLUSTERS } from './layout.js';
 import type { Refcounts } from './refcounts.js';
 import type { RequestPart } from './request-grid.js';

@@ -7,6 +7,7 @@
  */
 import { viewOf, writeU64 } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
+import type { TableCache, TablePage } from '../../image/table-cache.js';
 import { isPending } from '../../maybe.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader } from './header.js';
@@ -14,7 +15,6 @@ import type { HostSpace } from './host-space.js';
 import { ENTRY_SIZE, LIMITS } from './layout.js';
 import { type RefcountWidth, refcountWidth } from './refcount-width.js';
 import { type Steps, settle } from './steps.js';
-import type { TableCache, TablePage } from './tables.js';
 
 /** A page of a refcount block, and the clusters [first, end) whose refcounts it holds. */
 interface CountsPage {

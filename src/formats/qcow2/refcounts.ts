@@ -11,6 +11,8 @@
  * of the run, as it would have if the request had come in one piece. Where the length of the request decides already
  * where it goes, the length that it is expected to get counts (`expected`, at least what is asked for).
  */
+
+import type { TableCache } from '../../image/table-cache.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
@@ -18,7 +20,6 @@ import { compressedOffsetLimit, ENTRY_SIZE } from './layout.js';
 import type { ProtectedRanges } from './protected.js';
 import { RefcountTable, tooLarge } from './refcount-table.js';
 import type { Steps } from './steps.js';
-import type { TableCache } from './tables.js';
 
 /** A run of host clusters: index of the first, and how many. */
 interface ClusterRun {

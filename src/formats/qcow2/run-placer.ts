@@ -7,11 +7,11 @@
  * clusters. Runs end on the grid of `unit`, or at the end of the disk, so no cluster belongs to two of them.
  */
 import { roundDown } from '../../bytes.js';
+import type { HostWrites } from '../../image/host-writes.js';
 import type { PreparedRun } from '../../image/image.js';
 import type { Piece } from '../../kernels/kernels.js';
 import type { ClusterTables } from './cluster-tables.js';
 import type { HostSpace } from './host-space.js';
-import type { HostWrites } from './host-writes.js';
 import type { Placed, Placer } from './placing.js';
 import type { Refcounts } from './refcounts.js';
 import { RequestGrid, type RequestPart } from './request-grid.js';

@@ -2,6 +2,7 @@
 
 import { roundUp } from '../../bytes.js';
 import type { CreateRequest } from '../../image/driver.js';
+import { HostWrites } from '../../image/host-writes.js';
 import type { BitmapInfo, BitmapStretch, ImageWriter, PendingWrite, PreparedRun } from '../../image/image.js';
 import type { UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
@@ -9,7 +10,6 @@ import type { ByteSink, ByteStore } from '../../storage/storage.js';
 import { BitmapStore } from './bitmaps-write.js';
 import { serializeHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
-import { HostWrites } from './host-writes.js';
 import { AUTOCLEAR } from './layout.js';
 import type { QcowOptions } from './options.js';
 import { dataSink, encodingOf, runToPlace, unitOf, type WritingParts } from './parts.js';

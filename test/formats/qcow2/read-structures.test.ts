@@ -12,8 +12,8 @@ import {
   lowOf,
 } from '../../../src/formats/qcow2/layout.js';
 import { openQcow2 } from '../../../src/formats/qcow2/open.js';
-import { TableCache } from '../../../src/formats/qcow2/tables.js';
 import type { BitmapStretch } from '../../../src/image/image.js';
+import { TableCache } from '../../../src/image/table-cache.js';
 import { MemoryStore } from '../../../src/storage/memory.js';
 import type { StorageExtent } from '../../../src/storage/storage.js';
 import { LateSource } from '../../support/file-source.js';

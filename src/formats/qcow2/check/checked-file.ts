@@ -6,8 +6,9 @@
 import { viewOf } from '../../../bytes.js';
 import { ImageError } from '../../../errors.js';
 import type { CheckEvents, CheckRequest, Repair } from '../../../image/check.js';
+import { readPadded } from '../../../storage/padded.js';
 import type { ByteSource, ByteStore } from '../../../storage/storage.js';
-import { clusterSizeOf, hasDataFile, hasExtendedL2, l2EntrySizeOf, type QcowHeader, readPadded } from '../header.js';
+import { clusterSizeOf, hasDataFile, hasExtendedL2, l2EntrySizeOf, type QcowHeader } from '../header.js';
 import { ENTRY_SIZE, HEADER_V3, hostOffsetOf, INCOMPATIBLE } from '../layout.js';
 import type { SnapshotEntry } from './snapshot-table.js';
 import { StoredRefcounts } from './stored-refcounts.js';

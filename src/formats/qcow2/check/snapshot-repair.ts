@@ -7,11 +7,11 @@
 import { roundUp } from '../../../bytes.js';
 import { ImageError } from '../../../errors.js';
 import type { CheckTally } from '../../../image/check.js';
+import { TableCache } from '../../../image/table-cache.js';
 import { HostSpace } from '../host-space.js';
 import { HEADER_V2, LIMITS, SNAPSHOT, SNAPSHOT_EXTRA } from '../layout.js';
 import { Refcounts } from '../refcounts.js';
 import { perform } from '../steps.js';
-import { TableCache } from '../tables.js';
 import { type CheckedFile, ioError } from './checked-file.js';
 import { allowsWrite } from './overlap.js';
 import { completeExtra, type SnapshotEntry } from './snapshot-table.js';

@@ -5,11 +5,11 @@
  * the end of the file reads as zeros.
  */
 import { viewOf } from '../../../bytes.js';
+import { TableCache } from '../../../image/table-cache.js';
 import type { ByteSource, ByteStore } from '../../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader } from '../header.js';
 import { ENTRY_SIZE } from '../layout.js';
 import { type RefcountWidth, refcountWidth } from '../refcount-width.js';
-import { TableCache } from '../tables.js';
 
 /** Bytes of refcount blocks in memory. */
 const MEMORY = 4 * 1024 * 1024;

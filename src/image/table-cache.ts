@@ -1,9 +1,9 @@
 /**
- * L1 and L2 tables: paged through one bounded cache.
+ * Tables of an image (block maps, L1 and L2 tables, …): paged through one bounded cache.
  *
  * A page (`TablePage`) is a stretch of a table: a whole table where clusters are small, 64 KiB of it where they are
  * large. Pages are aligned to their size in the file and never larger than a cluster, so a page never holds anything
- * but the table. What has not been used lately goes first; a 1 TiB image costs no more memory than a small one.
+ * but the table; where tables are not aligned to clusters, a `TableRegion` says where the only one lies. What has not been used lately goes first; a 1 TiB image costs no more memory than a small one.
  *
  * Reading: `page(offset)` is synchronous when the page is there.
  *
@@ -13,11 +13,11 @@
  * disk before another calls `flush` in between. With `holdsDirty` only `flush` writes, so that the file changes when its
  * owner says so; the owner then flushes whenever `isCrowded`.
  */
-import { viewOf } from '../../bytes.js';
-import { corrupt } from '../../errors.js';
-import { isPending, type MaybePromise } from '../../maybe.js';
-import type { ByteSink, ByteSource } from '../../storage/storage.js';
-import { readPadded } from './header.js';
+import { viewOf } from '../bytes.js';
+import { corrupt } from '../errors.js';
+import { isPending, type MaybePromise } from '../maybe.js';
+import { readPadded } from '../storage/padded.js';
+import type { ByteSink, ByteSource } from '../storage/storage.js';
 
 /** Bytes of table that are read at once at most; as QEMU's `l2-cache-entry-size`. */
 const LARGEST_PAGE = 64 * 1024;
@@ -35,6 +35,14 @@ export interface TablePage {
   /** Over `bytes`; entries are big-endian. */
   readonly view: DataView;
 }
+
+/** Where the tables lie, if that is one place: pages begin at its start, and the last one ends at its end. */
+export interface TableRegion {
+  readonly start: number;
+  readonly end: number;
+}
+
+const WHOLE_FILE: TableRegion = { start: 0, end: Number.POSITIVE_INFINITY };
 
 interface CachedPage extends TablePage {
   dirty: boolean;
@@ -65,6 +73,7 @@ export class TableCache {
     clusterSize: number,
     memory = DEFAULT_TABLE_MEMORY,
     private readonly holdsDirty = false,
+    private readonly region: TableRegion = WHOLE_FILE,
   ) {
     this.#source = source;
     this.#sink = sink;
@@ -77,7 +86,7 @@ export class TableCache {
    * entirely beyond it throws `corrupt`.
    */
   page(offset: number): MaybePromise<TablePage> {
-    const start = offset - (offset % this.pageSize);
+    const start = offset - ((offset - this.region.start) % this.pageSize);
     if (this.#latest?.offset === start) return this.#latest;
     const page = this.#pages.get(start);
     if (page === undefined) return this.#loading.get(start) ?? this.#load(start);
@@ -139,12 +148,13 @@ export class TableCache {
 
   /** Small pages are cut from larger pieces of memory: the engine's own cost of a piece exceeds that of 512 bytes. */
   #newPage(offset: number): CachedPage {
-    if (this.#slabUsed + this.pageSize > this.#slab.length) {
+    const size = Math.min(this.pageSize, this.region.end - offset);
+    if (this.#slabUsed + size > this.#slab.length) {
       this.#slab = new Uint8Array(LARGEST_PAGE);
       this.#slabUsed = 0;
     }
-    const bytes = this.#slab.subarray(this.#slabUsed, this.#slabUsed + this.pageSize);
-    this.#slabUsed += this.pageSize;
+    const bytes = this.#slab.subarray(this.#slabUsed, this.#slabUsed + size);
+    this.#slabUsed += size;
     return { offset, bytes, view: viewOf(bytes), dirty: false, used: false, writing: null };
   }
 

@@ -4,9 +4,9 @@
  * Neighbours in the file that are neighbours in memory too become one write. Compressed streams are neighbours in the
  * file but not in memory: those are copied together first, since one large write costs less than many small ones.
  */
-import type { Kernels } from '../../kernels/kernels.js';
-import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
-import type { ByteSink } from '../../storage/storage.js';
+import type { Kernels } from '../kernels/kernels.js';
+import { allSettled, isPending, type MaybePromise } from '../maybe.js';
+import type { ByteSink } from '../storage/storage.js';
 
 /** Bytes at a host offset. */
 interface Part {

@@ -1,0 +1,69 @@
+/** The block map of a VDI image: block numbers of the file, in the order of the disk. */
+import { ImageError } from '../../errors.js';
+import { type BlockPlace, type WritableBlockMap, ZERO } from '../../image/blocks/block-map.js';
+import { EntryTable, U32_LE } from '../../image/blocks/entry-table.js';
+import { TableCache } from '../../image/table-cache.js';
+import { isPending, type MaybePromise } from '../../maybe.js';
+import type { ByteSink, ByteSource } from '../../storage/storage.js';
+import { BLOCK, FIRST_SPECIAL, type VdiHeader } from './layout.js';
+
+const PAGE = 64 * 1024;
+
+export class VdiMap implements WritableBlockMap {
+  readonly blockSize = BLOCK;
+  readonly table: EntryTable;
+  /** Number that the next new block gets; null: not looked for yet. */
+  #next: number | null;
+
+  /** @param sink null: the map is only read */
+  constructor(
+    readonly header: VdiHeader,
+    source: ByteSource,
+    sink: ByteSink | null,
+    isNew = false,
+  ) {
+    const { mapOffset, blocksInImage } = header;
+    const region = { start: mapOffset, end: mapOffset + blocksInImage * U32_LE.size };
+    const cache = new TableCache(source, sink, PAGE, undefined, true, region);
+    this.table = new EntryTable(cache, mapOffset, blocksInImage, U32_LE);
+    this.#next = isNew ? header.blocksAllocated : null;
+  }
+
+  find(index: number): MaybePromise<BlockPlace> {
+    const entry = this.table.get(index);
+    return isPending(entry) ? entry.then((arrived) => this.#placeOf(arrived)) : this.#placeOf(entry);
+  }
+
+  async allocate(index: number): Promise<number> {
+    this.#next ??= await this.#firstFree();
+    const block = this.#next;
+    if (block >= FIRST_SPECIAL) throw new ImageError('unsupported', 'The image has too many blocks');
+    await this.table.set(index, block);
+    this.#next++;
+    this.header.blocksAllocated++;
+    return this.#placeOf(block);
+  }
+
+  get isCrowded(): boolean {
+    return this.table.cache.isCrowded;
+  }
+
+  commit(): Promise<void> {
+    return this.table.cache.flush();
+  }
+
+  #placeOf(entry: number): number {
+    return entry >= FIRST_SPECIAL ? ZERO : this.header.dataOffset + entry * BLOCK;
+  }
+
+  /** Behind the last block in use, whatever the header counts: a wrong count must not cost data. */
+  async #firstFree(): Promise<number> {
+    let next = this.header.blocksAllocated;
+    for (let index = 0; index < this.table.count; index++) {
+      const answer = this.table.get(index);
+      const entry = isPending(answer) ? await answer : answer;
+      if (entry < FIRST_SPECIAL && entry >= next) next = entry + 1;
+    }
+    return next;
+  }
+}

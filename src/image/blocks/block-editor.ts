@@ -1,0 +1,157 @@
+/**
+ * Changing a block-mapped image in place.
+ *
+ * Crash safety is the order of writes: blocks before the entries that refer to them. Entries stay in memory until a
+ * commit, which waits for the data that is on its way.
+ */
+import { ImageError } from '../../errors.js';
+import type { Kernels, Piece } from '../../kernels/kernels.js';
+import { isPending, type MaybePromise } from '../../maybe.js';
+import type { ByteStore } from '../../storage/storage.js';
+import { HostWrites } from '../host-writes.js';
+import type { EditableImage, Image, PendingWrite, PreparedRun } from '../image.js';
+import { BlockImage, type BlockImageParts } from './block-image.js';
+import type { WritableBlockMap } from './block-map.js';
+import { BlockPlacer, readThrough } from './block-placer.js';
+import { unitOf } from './block-writer.js';
+
+/** Bytes that `write` and `zero` place at once. */
+const CHUNK = 2 * 1024 * 1024;
+
+export interface BlockEditorParts extends BlockImageParts {
+  readonly source: ByteStore;
+  readonly map: WritableBlockMap;
+  readonly kernels: Kernels;
+  readonly flush: boolean;
+  /** The backing chain, if it was opened. */
+  readonly backingImage: Image | null;
+  /** After the tables, at every commit: what else the file tells of itself. Absent: nothing. */
+  afterCommit?(): Promise<void>;
+  /** Before the first change. */
+  prepare?(): Promise<void>;
+  /** When nothing more is going to change. */
+  finished?(): Promise<void>;
+}
+
+export class BlockEditor extends BlockImage implements EditableImage {
+  readonly unit: number;
+  readonly encoding = null;
+  readonly unordered = false;
+  readonly readsZero = false;
+  readonly #placer: BlockPlacer;
+  #inFlight = 0;
+  #onIdle: (() => void) | null = null;
+  #isPrepared = false;
+  /** Operations wait here for their turn. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(protected override readonly parts: BlockEditorParts) {
+    super(parts);
+    const { map, size, backingImage, backing = null } = parts;
+    this.unit = unitOf(map.blockSize);
+    const readAround = (offset: number, into: Uint8Array) => this.#readAround(offset, into, backingImage);
+    const hasBacking = backing !== null;
+    this.#placer = new BlockPlacer({ readsZero: false, freshSpace: false, hasBacking, size, readAround }, map);
+  }
+
+  place(run: PreparedRun): Promise<PendingWrite | undefined> {
+    return this.#inTurn(() => this.#place(run));
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#check(offset, bytes.length);
+    for (let at = 0; at < bytes.length; at += CHUNK) {
+      const part = bytes.subarray(at, at + CHUNK);
+      await this.#placeAndWrite({ kind: 'data', offset: offset + at, length: part.length, bytes: part });
+    }
+  }
+
+  async zero(offset: number, length: number): Promise<void> {
+    this.#check(offset, length);
+    for (let at = 0; at < length; at += CHUNK)
+      await this.#placeAndWrite({ kind: 'zero', offset: offset + at, length: Math.min(CHUNK, length - at) });
+  }
+
+  flush(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#commit();
+      await this.parts.source.flush();
+    });
+  }
+
+  finish(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#commit();
+      await this.parts.finished?.();
+      if (this.parts.flush) await this.parts.source.flush();
+    });
+  }
+
+  #check(offset: number, length: number): void {
+    if (offset + length > this.size)
+      throw new ImageError('io', 'Input/output error', { file: this.parts.source.name, offset });
+  }
+
+  async #readAround(offset: number, into: Uint8Array, backing: Image | null): Promise<void> {
+    if (this.backing !== null && backing === null)
+      throw new ImageError('invalid', `Writing less than a block needs the backing file '${this.backing.name}'`);
+    await readThrough(this, backing, offset, into);
+  }
+
+  async #placeAndWrite(piece: Piece): Promise<void> {
+    const { offset, length } = piece;
+    await this.#inTurn(async () => {
+      const write = await this.#place({ offset, length, pieces: [piece] });
+      await write?.();
+    });
+  }
+
+  async #place(run: PreparedRun): Promise<PendingWrite | undefined> {
+    if (!this.#isPrepared) await this.parts.prepare?.();
+    this.#isPrepared = true;
+    if (this.parts.map.isCrowded) await this.#commit();
+    const writes = new HostWrites();
+    await this.#placer.place(run, writes);
+    if (writes.isEmpty) return undefined;
+    this.#inFlight++;
+    const write = () => this.#write(writes);
+    if (this.unit === this.parts.map.blockSize) return write;
+    // The first run in a block also writes what follows it there: the next one must not overtake it.
+    await write();
+    return undefined;
+  }
+
+  #write(writes: HostWrites): MaybePromise<void> {
+    const ended = () => {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#onIdle?.();
+    };
+    try {
+      const written = writes.write(this.parts.source, this.parts.kernels);
+      if (isPending(written)) return written.finally(ended);
+    } catch (error) {
+      ended();
+      throw error;
+    }
+    ended();
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+      this.#onIdle = null;
+    }
+    if (this.parts.flush) await this.parts.source.flush();
+    await this.parts.map.commit();
+    await this.parts.afterCommit?.();
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    // A failure before is told to whoever asked for that work.
+    const mine = this.#turn.catch(() => {}).then(work);
+    this.#turn = mine;
+    return mine;
+  }
+}

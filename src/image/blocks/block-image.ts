@@ -1,0 +1,183 @@
+/** Reading a block-mapped disk. */
+import { ImageError } from '../../errors.js';
+import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import { readPadded } from '../../storage/padded.js';
+import type { ByteSource, StorageExtent } from '../../storage/storage.js';
+import type { BackingReference, Extent, Image, ImageDetails } from '../image.js';
+import { appendExtent } from '../stretches.js';
+import { type BlockMap, type BlockPlace, isStored, type PackedBlock, UNALLOCATED } from './block-map.js';
+
+/** One answer of `extents` looks at so many blocks at most. */
+const BLOCKS_AT_ONCE = 4096;
+
+/** A compressed block, and the part of its content that is wanted. */
+export interface PackedRead {
+  readonly block: PackedBlock;
+  /** Bytes of the block before the wanted part. */
+  readonly skip: number;
+  readonly into: Uint8Array;
+}
+
+export interface BlockImageParts {
+  readonly format: string;
+  /** Holds the tables; and the blocks, unless `data` does. */
+  readonly source: ByteSource;
+  readonly map: BlockMap;
+  /** Guest disk in bytes. */
+  readonly size: number;
+  readonly backing?: BackingReference | null;
+  readonly unreadable?: ImageError | null;
+  details(): ImageDetails;
+  /** Decompresses; absent where no block is compressed. */
+  unpack?(reads: readonly PackedRead[]): MaybePromise<void>;
+  /** All blocks have a place from the start, and the file's own holes tell which of them hold data. */
+  readonly preallocated?: boolean;
+}
+
+export class BlockImage implements Image {
+  readonly format: string;
+  readonly size: number;
+  readonly clusterSize: number;
+  readonly backing: BackingReference | null;
+  readonly snapshots = [];
+  readonly unreadable: ImageError | null;
+
+  constructor(protected readonly parts: BlockImageParts) {
+    this.format = parts.format;
+    this.size = parts.size;
+    this.clusterSize = parts.map.blockSize;
+    this.backing = parts.backing ?? null;
+    this.unreadable = parts.unreadable ?? null;
+  }
+
+  /** Walks the table as far as it is in memory. */
+  extents(start: number, length: number): MaybePromise<Extent[]> {
+    const { map } = this.parts;
+    const end = start + length;
+    const first = Math.floor(start / map.blockSize);
+    const last = Math.min(Math.ceil(end / map.blockSize), first + BLOCKS_AT_ONCE);
+    const found: Extent[] = [];
+    for (let index = first; index < last; index++) {
+      const place = map.find(index);
+      if (isPending(place)) {
+        if (found.length > 0) break;
+        return place.then((arrived) => this.#withHoles([this.#extentOf(index, arrived, start, end)]));
+      }
+      appendExtent(found, this.#extentOf(index, place, start, end));
+    }
+    return this.#withHoles(found);
+  }
+
+  read(offset: number, into: Uint8Array): MaybePromise<void> {
+    if (this.unreadable) throw this.unreadable;
+    if (offset + into.length > this.size) throw new ImageError('io', 'Input/output error', { offset });
+    const { map } = this.parts;
+    const reader = new Reader(this.parts, offset, into);
+    for (let index = Math.floor(offset / map.blockSize); index * map.blockSize < offset + into.length; index++) {
+      const place = map.find(index);
+      if (isPending(place)) return this.#readOn(reader, index, place);
+      reader.add(index, place);
+    }
+    return reader.run();
+  }
+
+  details(): ImageDetails {
+    return this.parts.details();
+  }
+
+  close(): Promise<void> {
+    return this.parts.source.close();
+  }
+
+  async #readOn(reader: Reader, from: number, pending: Promise<BlockPlace>): Promise<void> {
+    const { map } = this.parts;
+    reader.add(from, await pending);
+    for (let index = from + 1; index * map.blockSize < reader.end; index++) reader.add(index, await map.find(index));
+    await reader.run();
+  }
+
+  #extentOf(index: number, place: BlockPlace, start: number, end: number): Extent {
+    const { blockSize } = this.parts.map;
+    const from = Math.max(start, index * blockSize);
+    const length = Math.min(end, (index + 1) * blockSize) - from;
+    if (typeof place !== 'number')
+      return { start: from, length, kind: 'data', compressed: true, hostOffset: null, depth: 0 };
+    const kind = isStored(place) ? 'data' : place === UNALLOCATED ? 'unallocated' : 'zero';
+    const hostOffset = isStored(place) ? place + (from - index * blockSize) : null;
+    return { start: from, length, kind, compressed: false, hostOffset, depth: 0 };
+  }
+
+  #withHoles(found: Extent[]): MaybePromise<Extent[]> {
+    const first = found[0];
+    const { source, preallocated } = this.parts;
+    if (!preallocated || first === undefined || first.hostOffset === null || source.extents === undefined) return found;
+    const stored = Math.min(first.length, source.size - first.hostOffset);
+    if (stored <= 0) return [{ ...first, kind: 'zero', isHole: true }];
+    const asked = source.extents(first.hostOffset, stored);
+    return isPending(asked) ? asked.then((arrived) => splitByHoles(first, arrived)) : splitByHoles(first, asked);
+  }
+}
+
+/** The holes of the file within an extent read as zeros. */
+function splitByHoles(extent: Extent, found: readonly StorageExtent[]): Extent[] {
+  return found.map(({ start, length, hole }) => ({
+    ...extent,
+    ...(hole ? { kind: 'zero', isHole: true } : {}),
+    start: extent.start + (start - extent.hostOffset!),
+    length,
+    hostOffset: start,
+  }));
+}
+
+/** Gathers the stretches of one read: blocks that follow each other in the file are read at once. */
+class Reader {
+  readonly end: number;
+  readonly #packed: PackedRead[] = [];
+  readonly #work: MaybePromise<void>[] = [];
+  /** A stretch of the file that is not asked for yet. */
+  #host = UNALLOCATED;
+  #from = 0;
+  #to = 0;
+
+  constructor(
+    private readonly parts: BlockImageParts,
+    private readonly offset: number,
+    private readonly into: Uint8Array,
+  ) {
+    this.end = offset + into.length;
+  }
+
+  add(index: number, place: BlockPlace): void {
+    const { blockSize } = this.parts.map;
+    const from = Math.max(this.offset, index * blockSize);
+    const to = Math.min(this.end, (index + 1) * blockSize);
+    const skip = from - index * blockSize;
+    if (isStored(place)) {
+      const follows = this.#host >= 0 && this.#host + (this.#to - this.#from) === place + skip;
+      if (!follows) {
+        this.#ask();
+        this.#host = place + skip;
+        this.#from = from;
+      }
+      this.#to = to;
+      return;
+    }
+    this.#ask();
+    const part = this.into.subarray(from - this.offset, to - this.offset);
+    if (typeof place === 'number') part.fill(0);
+    else this.#packed.push({ block: place, skip, into: part });
+  }
+
+  run(): MaybePromise<void> {
+    this.#ask();
+    if (this.#packed.length > 0) this.#work.push(this.parts.unpack!(this.#packed));
+    return allSettled(this.#work);
+  }
+
+  #ask(): void {
+    if (this.#host < 0) return;
+    const part = this.into.subarray(this.#from - this.offset, this.#to - this.offset);
+    this.#work.push(readPadded(this.parts.source, this.#host, part));
+    this.#host = UNALLOCATED;
+  }
+}
