@@ -76,8 +76,9 @@ export class BlockPlacer {
     const isWhole = this.#isWhole(part);
     const showsBacking = place === UNALLOCATED && this.rules.hasBacking;
     if (typeof place === 'number' && !isStored(place) && !showsBacking) return;
-    if (isWhole && this.map.markZero !== undefined) return this.map.markZero(part.index);
+    // a place that the block has is kept: without refcounts nobody else could get it
     if (isStored(place)) return this.#write(part, place, writes, false);
+    if (isWhole && this.map.markZero !== undefined) return this.map.markZero(part.index);
     return this.#allocate(part, place, writes);
   }
 

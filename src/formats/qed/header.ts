@@ -1,0 +1,67 @@
+/** Reading, checking and writing the header of a QED image; the order and the words of the checks are QEMU's. */
+import { isPowerOfTwo, roundDown } from '../../bytes.js';
+import { corrupt, ImageError } from '../../errors.js';
+import type { BackingReference } from '../../image/image.js';
+import { readPadded } from '../../storage/padded.js';
+import type { ByteSource, ByteStore } from '../../storage/storage.js';
+import { FEATURE, HEADER, KNOWN_FEATURES, LIMITS, largestDisk, MAGIC, type QedHeader, SECTOR } from './layout.js';
+
+/** Throws `corrupt` or `unsupported`. */
+export async function readHeader(source: ByteSource): Promise<QedHeader> {
+  const bytes = new Uint8Array(HEADER.size);
+  await readPadded(source, 0, bytes);
+  const header = HEADER.read(bytes);
+  if (header.magic !== MAGIC) throw corrupt('Image not in QED format');
+  const unknown = header.features & ~KNOWN_FEATURES;
+  if (unknown !== 0n) throw new ImageError('unsupported', `Unsupported QED features: ${unknown.toString(16)}`);
+  if (!isClusterSize(header.clusterSize)) throw corrupt('QED cluster size is invalid');
+  if (!isTableSize(header.tableSize)) throw corrupt('QED table size is invalid');
+  if (!isDiskSize(header.imageSize, header.clusterSize, header.tableSize)) throw corrupt('QED image size is invalid');
+  if (!isTableOffset(header, header.l1TableOffset, source.size)) throw corrupt('QED table offset is invalid');
+  if (header.headerSize * header.clusterSize > 0xffff_ffff) throw corrupt('QED header size is too large');
+  return header;
+}
+
+export function isClusterSize(size: number): boolean {
+  return isPowerOfTwo(size) && size >= LIMITS.clusterSize.least && size <= LIMITS.clusterSize.most;
+}
+
+export function isTableSize(size: number): boolean {
+  return isPowerOfTwo(size) && size >= LIMITS.tableSize.least && size <= LIMITS.tableSize.most;
+}
+
+export function isDiskSize(size: number, clusterSize: number, tableSize: number): boolean {
+  return size % SECTOR === 0 && size <= largestDisk(clusterSize, tableSize);
+}
+
+/** A cluster lies behind the header, on its grid, and whole in the file. */
+export function isClusterOffset(header: QedHeader, offset: number, fileSize: number): boolean {
+  const { clusterSize, headerSize } = header;
+  const end = roundDown(fileSize, clusterSize);
+  return offset % clusterSize === 0 && offset >= headerSize * clusterSize && offset < end;
+}
+
+export function isTableOffset(header: QedHeader, offset: number, fileSize: number): boolean {
+  const last = offset + (header.tableSize - 1) * header.clusterSize;
+  return isClusterOffset(header, offset, fileSize) && isClusterOffset(header, last, fileSize);
+}
+
+/** Throws `corrupt` for a name that lies outside the header. */
+export async function readBacking(source: ByteSource, header: QedHeader): Promise<BackingReference | null> {
+  const { features, backingNameOffset, backingNameSize } = header;
+  if ((features & FEATURE.backingFile) === 0n) return null;
+  if (backingNameOffset + backingNameSize > header.clusterSize * header.headerSize)
+    throw corrupt('QED backing filename offset is invalid');
+  if (backingNameSize > LIMITS.backingName) throw corrupt('Failed to read backing filename');
+  const bytes = new Uint8Array(backingNameSize);
+  await readPadded(source, backingNameOffset, bytes);
+  const name = new TextDecoder().decode(bytes);
+  return { name, format: (features & FEATURE.backingIsRaw) === 0n ? null : 'raw' };
+}
+
+/** Writes the fields alone: what follows them stays. */
+export async function writeHeader(store: ByteStore, header: QedHeader): Promise<void> {
+  const bytes = new Uint8Array(HEADER.size);
+  HEADER.write(bytes, header);
+  await store.write(0, bytes);
+}

@@ -1,0 +1,130 @@
+/**
+ * Block maps in two levels: an L1 table whose entries lead to L2 tables, whose entries lead to blocks (QED, qcow).
+ *
+ * The L1 table lies in one place; L2 tables are made when they are needed, at the end of the file.
+ */
+import { corrupt } from '../../errors.js';
+import { isPending, type MaybePromise } from '../../maybe.js';
+import type { TableCache } from '../table-cache.js';
+import type { AppendSpace } from './append-space.js';
+import { type BlockPlace, type PackedBlock, UNALLOCATED, type WritableBlockMap, ZERO } from './block-map.js';
+import type { EntryTable } from './entry-table.js';
+
+/** How a format stores such a map. */
+export interface TwoLevelRules {
+  readonly blockSize: number;
+  readonly l1: EntryTable;
+  /** Pages of it are at most as large as an L2 table, and tables are aligned to them. */
+  readonly l2Cache: TableCache;
+  /** Entries of an L2 table, and bytes of one. */
+  readonly l2Entries: number;
+  readonly entrySize: number;
+  /** Multiple of bytes at which L2 tables begin. */
+  readonly tableAlignment: number;
+  /** Bytes of the file, for checks; grows while the image is written. */
+  fileSize(): number;
+  /** Throws `corrupt` for an L1 entry that cannot be right; 0 is not asked for. */
+  checkTable(offset: number): void;
+  /** Throws `corrupt` for an entry that cannot be right. */
+  readPlace(view: DataView, at: number): BlockPlace;
+  writePlace(view: DataView, at: number, place: BlockPlace): void;
+  /** There is an entry for zeros. */
+  readonly hasZeroEntry: boolean;
+  /** Streams of compressed blocks follow each other at multiples of so many bytes; null: there are none. */
+  readonly packedAlignment: number | null;
+}
+
+export class TwoLevelMap implements WritableBlockMap {
+  readonly blockSize: number;
+  readonly markZero?: (index: number) => MaybePromise<void>;
+  readonly allocatePacked?: (index: number, length: number) => MaybePromise<number>;
+
+  constructor(
+    readonly rules: TwoLevelRules,
+    private readonly space: AppendSpace,
+  ) {
+    this.blockSize = rules.blockSize;
+    if (rules.hasZeroEntry) this.markZero = (index) => this.#assign(index, ZERO);
+    const { packedAlignment } = rules;
+    if (packedAlignment !== null)
+      this.allocatePacked = (index, length) => this.#allocatePacked(index, length, packedAlignment);
+  }
+
+  /**
+   * Throws `corrupt` if there are more L2 tables than the file has room for: some of them overlap, and a small file
+   * would claim an endless disk.
+   */
+  async checkTables(): Promise<void> {
+    const { l1, l2Entries, entrySize } = this.rules;
+    const room = Math.ceil(this.rules.fileSize() / (l2Entries * entrySize));
+    let tables = 0;
+    for (let index = 0; index < l1.count; index++) {
+      const entry = l1.get(index);
+      if ((isPending(entry) ? await entry : entry) === 0) continue;
+      tables++;
+      if (tables > room) throw corrupt('The image has more L2 tables than its file has room for');
+    }
+  }
+
+  find(index: number): MaybePromise<BlockPlace> {
+    const table = this.rules.l1.get(Math.floor(index / this.rules.l2Entries));
+    return isPending(table) ? table.then((arrived) => this.#findIn(arrived, index)) : this.#findIn(table, index);
+  }
+
+  async allocate(index: number): Promise<number> {
+    const host = this.space.take(this.blockSize, this.blockSize);
+    await this.#assign(index, host);
+    return host;
+  }
+
+  get isCrowded(): boolean {
+    return this.rules.l2Cache.isCrowded || this.rules.l1.cache.isCrowded;
+  }
+
+  /** L2 tables before the L1 table that refers to them. */
+  async commit(): Promise<void> {
+    await this.rules.l2Cache.flush();
+    await this.rules.l1.cache.flush();
+  }
+
+  async #allocatePacked(index: number, length: number, alignment: number): Promise<number> {
+    const host = this.space.take(length, alignment);
+    await this.#assign(index, { host, length });
+    return host;
+  }
+
+  #findIn(table: number, index: number): MaybePromise<BlockPlace> {
+    if (table === 0) return UNALLOCATED;
+    this.rules.checkTable(table);
+    const { l2Cache, l2Entries, entrySize } = this.rules;
+    const at = table + (index % l2Entries) * entrySize;
+    const page = l2Cache.page(at);
+    if (isPending(page)) return page.then((arrived) => this.rules.readPlace(arrived.view, at - arrived.offset));
+    return this.rules.readPlace(page.view, at - page.offset);
+  }
+
+  async #assign(index: number, place: number | PackedBlock): Promise<void> {
+    const { l1, l2Cache, l2Entries, entrySize } = this.rules;
+    const l1Index = Math.floor(index / l2Entries);
+    let table = await l1.get(l1Index);
+    if (table === 0) {
+      table = await this.#newTable();
+      await l1.set(l1Index, table);
+    }
+    this.rules.checkTable(table);
+    const at = table + (index % l2Entries) * entrySize;
+    const page = l2Cache.page(at);
+    const { view, offset } = isPending(page) ? await page : page;
+    this.rules.writePlace(view, at - offset, place);
+    // the page may have been evicted and come back while it was waited for, but not since
+    l2Cache.markDirty(isPending(page) ? await page : page);
+  }
+
+  async #newTable(): Promise<number> {
+    const { l2Cache, l2Entries, entrySize, tableAlignment } = this.rules;
+    const length = l2Entries * entrySize;
+    const table = this.space.take(length, tableAlignment);
+    for (let at = table; at < table + length; at += l2Cache.pageSize) await l2Cache.create(at);
+    return table;
+  }
+}
