@@ -1,12 +1,13 @@
 /** The driver table, in probe order. A new format is a folder of its own and one line here. */
 import type { ImageDriver, ProbeInput } from '../image/driver.js';
 import { luks } from './luks/index.js';
+import { qcow } from './qcow/index.js';
 import { qcow2 } from './qcow2/index.js';
 import { qed } from './qed/index.js';
 import { raw } from './raw/index.js';
 import { vdi } from './vdi/index.js';
 
-export const drivers: readonly ImageDriver[] = [qcow2, qed, vdi, luks, raw];
+export const drivers: readonly ImageDriver[] = [qcow2, qcow, qed, vdi, luks, raw];
 
 /** The driver that `-f` or `-O` names. */
 export function findDriver(name: string): ImageDriver | undefined {

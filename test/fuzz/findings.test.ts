@@ -6,7 +6,7 @@ import { viewOf } from '../../src/bytes.js';
 import { convert } from '../../src/commands/convert.js';
 import { imageInfo } from '../../src/commands/info.js';
 import { COPIED_HIGH, INCOMPATIBLE } from '../../src/formats/qcow2/layout.js';
-import { PackedClusters } from '../../src/formats/qcow2/packed.js';
+import { PackedClusters } from '../../src/image/packed.js';
 import type { RunBuffer } from '../../src/kernels/kernels.js';
 import { MemoryStore } from '../../src/storage/memory.js';
 import { AT, CLUSTER, sample, setEntry } from '../formats/qcow2/sample.js';

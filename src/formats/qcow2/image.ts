@@ -9,6 +9,7 @@ import type {
   ImageDetails,
   Json,
 } from '../../image/image.js';
+import { type PackedCluster, PackedClusters } from '../../image/packed.js';
 import type { TableCache } from '../../image/table-cache.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
@@ -22,7 +23,6 @@ import type { DataHoles } from './holes.js';
 import { overlapIn } from './l1-overlap.js';
 import { CRYPT } from './layout.js';
 import { ClusterMap, type L1Table, type Run } from './map.js';
-import { type PackedCluster, PackedClusters } from './packed.js';
 import { findSnapshot, type Snapshot, snapshotL1 } from './snapshots.js';
 
 /** What an image and its snapshots share. */

@@ -12,6 +12,7 @@ import { ENTRY, FEATURE, type QedHeader, tableEntries } from './layout.js';
 import { qedMap } from './map.js';
 import { partsOf } from './parts.js';
 
+/** @param store the same storage if repairs are wanted */
 export async function openForCheck(source: ByteSource, store: ByteStore | null): Promise<CheckableImage> {
   const header = await readHeader(source);
   const backing = await readBacking(source, header);

@@ -42,6 +42,7 @@ export function qedMap(header: QedHeader, source: ByteSource, sink: ByteSink | n
         U64_LE.set(view, at, isStored(place) ? place : ENTRY.zero);
       },
       hasZeroEntry: true,
+      tablesFirst: false,
       packedAlignment: null,
     },
     space,

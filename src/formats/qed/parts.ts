@@ -3,6 +3,7 @@ import type { BlockImageParts } from '../../image/blocks/block-image.js';
 import type { BackingReference } from '../../image/image.js';
 import { FEATURE, type QedHeader } from './layout.js';
 
+/** All but storage and map. */
 export function partsOf(
   header: QedHeader,
   backing: BackingReference | null,

@@ -9,6 +9,7 @@ import { FIRST_SPECIAL } from './layout.js';
 import { VdiMap } from './map.js';
 import { partsOf } from './open.js';
 
+/** There is no repair. Throws `corrupt` or `unsupported`. */
 export async function openForCheck(source: ByteSource): Promise<CheckableImage> {
   const header = await readHeader(source);
   const map = new VdiMap(header, source, null);

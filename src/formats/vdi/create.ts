@@ -34,6 +34,7 @@ export const createOptions: OptionTable = [
   { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable', storage: true },
 ];
 
+/** Makes an empty image; it is not valid before the writer has finished. Throws `unsupported` for a disk too large. */
 export async function createVdi(
   target: ByteStore,
   request: CreateRequest,

@@ -29,6 +29,7 @@ export async function editVdi(store: ByteStore, request: EditRequest, context: D
   });
 }
 
+/** What an image says of itself. */
 export function partsOf(source: ByteSource, header: VdiHeader, map: VdiMap): BlockImageParts {
   return {
     format: 'vdi',

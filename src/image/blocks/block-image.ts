@@ -4,19 +4,12 @@ import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource, StorageExtent } from '../../storage/storage.js';
 import type { BackingReference, Extent, Image, ImageDetails } from '../image.js';
+import type { PackedCluster, PackedClusters } from '../packed.js';
 import { appendExtent } from '../stretches.js';
-import { type BlockMap, type BlockPlace, isStored, type PackedBlock, UNALLOCATED } from './block-map.js';
+import { type BlockMap, type BlockPlace, isStored, UNALLOCATED } from './block-map.js';
 
 /** One answer of `extents` looks at so many blocks at most. */
 const BLOCKS_AT_ONCE = 4096;
-
-/** A compressed block, and the part of its content that is wanted. */
-export interface PackedRead {
-  readonly block: PackedBlock;
-  /** Bytes of the block before the wanted part. */
-  readonly skip: number;
-  readonly into: Uint8Array;
-}
 
 export interface BlockImageParts {
   readonly format: string;
@@ -28,8 +21,8 @@ export interface BlockImageParts {
   readonly backing?: BackingReference | null;
   readonly unreadable?: ImageError | null;
   details(): ImageDetails;
-  /** Decompresses; absent where no block is compressed. */
-  unpack?(reads: readonly PackedRead[]): MaybePromise<void>;
+  /** Reads compressed blocks; absent where there are none. */
+  readonly packed?: PackedClusters;
   /** All blocks have a place from the start, and the file's own holes tell which of them hold data. */
   readonly preallocated?: boolean;
 }
@@ -132,7 +125,7 @@ function splitByHoles(extent: Extent, found: readonly StorageExtent[]): Extent[]
 /** Gathers the stretches of one read: blocks that follow each other in the file are read at once. */
 class Reader {
   readonly end: number;
-  readonly #packed: PackedRead[] = [];
+  readonly #packed: PackedCluster[] = [];
   readonly #work: MaybePromise<void>[] = [];
   /** A stretch of the file that is not asked for yet. */
   #host = UNALLOCATED;
@@ -165,12 +158,12 @@ class Reader {
     this.#ask();
     const part = this.into.subarray(from - this.offset, to - this.offset);
     if (typeof place === 'number') part.fill(0);
-    else this.#packed.push({ block: place, skip, into: part });
+    else this.#packed.push({ hostOffset: place.host, packedLength: place.length, skip, into: part });
   }
 
   run(): MaybePromise<void> {
     this.#ask();
-    if (this.#packed.length > 0) this.#work.push(this.parts.unpack!(this.#packed));
+    if (this.#packed.length > 0) this.#work.push(this.parts.packed!.read(this.#packed));
     return allSettled(this.#work);
   }
 

@@ -30,6 +30,8 @@ export interface TwoLevelRules {
   writePlace(view: DataView, at: number, place: BlockPlace): void;
   /** There is an entry for zeros. */
   readonly hasZeroEntry: boolean;
+  /** An L2 table lies before the first block that it leads to, not behind it. */
+  readonly tablesFirst: boolean;
   /** Streams of compressed blocks follow each other at multiples of so many bytes; null: there are none. */
   readonly packedAlignment: number | null;
 }
@@ -72,6 +74,7 @@ export class TwoLevelMap implements WritableBlockMap {
   }
 
   async allocate(index: number): Promise<number> {
+    if (this.rules.tablesFirst) await this.#table(index);
     const host = this.space.take(this.blockSize, this.blockSize);
     await this.#assign(index, host);
     return host;
@@ -88,6 +91,7 @@ export class TwoLevelMap implements WritableBlockMap {
   }
 
   async #allocatePacked(index: number, length: number, alignment: number): Promise<number> {
+    if (this.rules.tablesFirst) await this.#table(index);
     const host = this.space.take(length, alignment);
     await this.#assign(index, { host, length });
     return host;
@@ -104,7 +108,19 @@ export class TwoLevelMap implements WritableBlockMap {
   }
 
   async #assign(index: number, place: number | PackedBlock): Promise<void> {
-    const { l1, l2Cache, l2Entries, entrySize } = this.rules;
+    const { l2Cache, l2Entries, entrySize } = this.rules;
+    const table = await this.#table(index);
+    const at = table + (index % l2Entries) * entrySize;
+    const page = l2Cache.page(at);
+    const { view, offset } = isPending(page) ? await page : page;
+    this.rules.writePlace(view, at - offset, place);
+    // the page may have been evicted and come back while it was waited for, but not since
+    l2Cache.markDirty(isPending(page) ? await page : page);
+  }
+
+  /** The L2 table of block `index`, made if need be. */
+  async #table(index: number): Promise<number> {
+    const { l1, l2Entries } = this.rules;
     const l1Index = Math.floor(index / l2Entries);
     let table = await l1.get(l1Index);
     if (table === 0) {
@@ -112,12 +128,7 @@ export class TwoLevelMap implements WritableBlockMap {
       await l1.set(l1Index, table);
     }
     this.rules.checkTable(table);
-    const at = table + (index % l2Entries) * entrySize;
-    const page = l2Cache.page(at);
-    const { view, offset } = isPending(page) ? await page : page;
-    this.rules.writePlace(view, at - offset, place);
-    // the page may have been evicted and come back while it was waited for, but not since
-    l2Cache.markDirty(isPending(page) ? await page : page);
+    return table;
   }
 
   async #newTable(): Promise<number> {

@@ -6,11 +6,11 @@
  * spreads over its workers. A cluster that is wanted whole goes straight to its place. One that is wanted in part is
  * decompressed into a small cache, since the rest will be asked for next.
  */
-import { corrupt, ImageError } from '../../errors.js';
-import type { Codec, Kernels, Unpack } from '../../kernels/kernels.js';
-import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
-import { readPadded } from '../../storage/padded.js';
-import type { ByteSource } from '../../storage/storage.js';
+import { corrupt, ImageError } from '../errors.js';
+import type { Codec, Kernels, Unpack } from '../kernels/kernels.js';
+import { allSettled, isPending, type MaybePromise } from '../maybe.js';
+import { readPadded } from '../storage/padded.js';
+import type { ByteSource } from '../storage/storage.js';
 
 /** Bytes of decompressed clusters in memory; at least `FEWEST_CLUSTERS`, however large they are. */
 const CACHE_BYTES = 4 * 1024 * 1024;

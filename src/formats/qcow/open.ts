@@ -1,0 +1,69 @@
+/** Opening qcow images: to read, and to change. */
+import { roundUp } from '../../bytes.js';
+import { ImageError } from '../../errors.js';
+import { AppendSpace } from '../../image/blocks/append-space.js';
+import { BlockEditor } from '../../image/blocks/block-editor.js';
+import { BlockImage, type BlockImageParts } from '../../image/blocks/block-image.js';
+import type { TwoLevelMap } from '../../image/blocks/two-level-map.js';
+import type { DriverContext, EditRequest } from '../../image/driver.js';
+import type { BackingReference } from '../../image/image.js';
+import { PackedClusters } from '../../image/packed.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import type { ByteSource, ByteStore } from '../../storage/storage.js';
+import { readBacking, readHeader } from './header.js';
+import { CRYPT, type QcowHeader, SECTOR } from './layout.js';
+import { qcowMap } from './map.js';
+
+/** Throws `corrupt` or `unsupported`. */
+export async function openQcow(source: ByteSource, context: DriverContext): Promise<BlockImage> {
+  const header = await readHeader(source);
+  const backing = await readBacking(source, header);
+  const map = qcowMap(header, source, null, new AppendSpace(roundUp(source.size, SECTOR)));
+  await map.checkTables();
+  return new BlockImage(partsOf(source, map, header, backing, context.kernels));
+}
+
+/** Opens an image for writing. */
+export async function editQcow(store: ByteStore, request: EditRequest, context: DriverContext): Promise<BlockEditor> {
+  const header = await readHeader(store);
+  if (header.cryptMethod !== CRYPT.none) throw encrypted();
+  const backing = await readBacking(store, header);
+  const space = new AppendSpace(roundUp(store.size, SECTOR));
+  const map = qcowMap(header, store, store, space);
+  await map.checkTables();
+  return new BlockEditor({
+    ...partsOf(store, map, header, backing, context.kernels),
+    source: store,
+    map,
+    kernels: context.kernels,
+    flush: request.flush,
+    backingImage: request.backing ?? null,
+    async finished() {
+      if (store.size < space.end) await store.truncate(space.end);
+    },
+  });
+}
+
+function partsOf(
+  source: ByteSource,
+  map: TwoLevelMap,
+  header: QcowHeader,
+  backing: BackingReference | null,
+  kernels: Kernels,
+): BlockImageParts {
+  const isEncrypted = header.cryptMethod !== CRYPT.none;
+  return {
+    format: 'qcow',
+    source,
+    map,
+    size: header.size,
+    backing,
+    unreadable: isEncrypted ? encrypted() : null,
+    details: () => ({ clusterSize: map.blockSize, encrypted: isEncrypted }),
+    packed: new PackedClusters(source, kernels, 'deflate', map.blockSize),
+  };
+}
+
+export function encrypted(): ImageError {
+  return new ImageError('unsupported', 'qcow images with AES encryption are not supported');
+}
