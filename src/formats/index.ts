@@ -6,8 +6,9 @@ import { qcow2 } from './qcow2/index.js';
 import { qed } from './qed/index.js';
 import { raw } from './raw/index.js';
 import { vdi } from './vdi/index.js';
+import { vhdx } from './vhdx/index.js';
 
-export const drivers: readonly ImageDriver[] = [qcow2, qcow, qed, vdi, luks, raw];
+export const drivers: readonly ImageDriver[] = [qcow2, qcow, qed, vdi, vhdx, luks, raw];
 
 /** The driver that `-f` or `-O` names. */
 export function findDriver(name: string): ImageDriver | undefined {
