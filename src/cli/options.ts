@@ -73,11 +73,16 @@ export function helpText(verb: string, summary: string, operands: string, table:
 
 /** A size from the command line, rounded if it is above 2^53. Throws `invalid`, naming `what`. */
 export function sizeArgument(what: string, text: string): number {
+  return sizeBetween(what, text, 0);
+}
+
+/** A size between two others; both ends are those of `int64_t` unless given. Throws `invalid`, naming `what`. */
+export function sizeBetween(what: string, text: string, least: number, most?: number): number {
   const size = parseSize(text);
   if (size === 'malformed') throw new ImageError('invalid', `Invalid ${what} specified: '${text}'`);
-  const limit = (1n << 63n) - 1n;
-  if (size === 'out of range' || size > limit)
-    throw new ImageError('invalid', `Invalid ${what} specified. Must be between 0 and ${limit}.`);
+  const limit = most === undefined ? (1n << 63n) - 1n : BigInt(most);
+  if (size === 'out of range' || size > limit || size < least)
+    throw new ImageError('invalid', `Invalid ${what} specified. Must be between ${least} and ${limit}.`);
   return Number(size);
 }
 

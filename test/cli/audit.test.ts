@@ -46,6 +46,15 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '--object': OBJECT,
     ...EXTERNAL,
   },
+  dd: {
+    '-h --help': SAME,
+    '-f --format': SAME,
+    '-O --output-format': SAME,
+    '-U --force-share': SAME,
+    '--image-opts': SAME,
+    '--object': OBJECT,
+    ...EXTERNAL,
+  },
   info: {
     '-h --help': SAME,
     '-f --format': SAME,

@@ -4,12 +4,13 @@ import { check } from './check.js';
 import { compare } from './compare.js';
 import { convert } from './convert.js';
 import { create } from './create.js';
+import { dd } from './dd.js';
 import { info } from './info.js';
 import { map } from './map.js';
 import type { Verb } from './verb.js';
 
 /** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = ['amend', 'bench', 'bitmap', 'commit', 'dd', 'measure', 'rebase', 'resize', 'snapshot'];
+const MISSING = ['amend', 'bench', 'bitmap', 'commit', 'measure', 'rebase', 'resize', 'snapshot'];
 
 function missing(name: string): Verb {
   return {
@@ -22,6 +23,6 @@ function missing(name: string): Verb {
 }
 
 /** The verbs that do something. */
-export const availableVerbs: readonly Verb[] = [check, compare, convert, create, info, map];
+export const availableVerbs: readonly Verb[] = [check, compare, convert, create, dd, info, map];
 
 export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];
