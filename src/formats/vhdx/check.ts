@@ -1,41 +1,42 @@
 /** Checking a VHDX image: each block that is present must lie in the file, and in nothing else. */
+import { BlockImage } from '../../image/blocks/block-image.js';
 import type { CheckableImage, CheckReport, CheckRequest } from '../../image/check.js';
 import type { DriverContext } from '../../image/driver.js';
+import { isPending } from '../../maybe.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
-import { VhdxImage, type VhdxParts } from './image.js';
 import { BLOCK_STATE, MIB } from './layout.js';
-import { openForWriting, openParts } from './open.js';
-import { overlapping, type RegionTable } from './regions.js';
+import { imageParts, type OpenedVhdx, prepareForWriting, readStructures } from './open.js';
+import { overlapping } from './regions.js';
 
 /** With a `store`, what the log holds is made in the file, which is the only repair there is. */
 export async function openForCheck(
   source: ByteSource,
   store: ByteStore | null,
   { kernels }: DriverContext,
-): Promise<CheckedVhdx> {
-  const opened = store === null ? await openParts(source, kernels) : await openForWriting(store, kernels);
-  return new CheckedVhdx(opened.parts, opened.regions, store !== null && opened.wasReplayed);
+): Promise<CheckableImage> {
+  return new CheckedVhdx(
+    await (store === null ? readStructures(source, kernels) : prepareForWriting(store, kernels)),
+    store !== null,
+  );
 }
 
-class CheckedVhdx extends VhdxImage implements CheckableImage {
-  /** The log's changes count once. */
-  #repaired: boolean;
+class CheckedVhdx extends BlockImage implements CheckableImage {
+  /** Changes of the log that were made in the file; they count once. */
+  #repaired: number;
 
   constructor(
-    parts: VhdxParts,
-    private readonly regions: RegionTable,
-    repaired: boolean,
+    private readonly opened: OpenedVhdx,
+    isRepair: boolean,
   ) {
-    super(parts);
-    this.#repaired = repaired;
+    super(imageParts(opened));
+    this.#repaired = isRepair && opened.wasReplayed ? 1 : 0;
   }
 
   async check({ events }: CheckRequest): Promise<CheckReport> {
-    const corruptionsFixed = this.#repaired ? 1 : 0;
-    this.#repaired = false;
-    const findings = new Findings(this.parts, this.regions);
+    const corruptionsFixed = this.#repaired;
+    this.#repaired = 0;
     let corruptions = 0;
-    for await (const finding of findings.all()) {
+    for await (const finding of new Findings(this.opened).all()) {
       corruptions++;
       events.onFinding(finding);
     }
@@ -48,36 +49,32 @@ class Findings {
   /** A bit for each MiB of the file: a block is there. */
   readonly #taken: Uint8Array;
 
-  constructor(
-    private readonly parts: VhdxParts,
-    private readonly regions: RegionTable,
-  ) {
-    this.#taken = new Uint8Array(Math.ceil(parts.source.size / MIB / 8) + 1);
+  constructor(private readonly opened: OpenedVhdx) {
+    this.#taken = new Uint8Array(Math.ceil(opened.source.size / MIB / 8) + 1);
   }
 
   async *all(): AsyncGenerator<string> {
-    const { bat, metadata } = this.parts;
-    const { size, blockSize } = metadata;
+    const { map } = imageParts(this.opened);
+    const { size, blockSize } = this.opened.metadata;
     for (let block = 0; block * blockSize < size; block++) {
-      const index = bat.indexOf(block);
-      await bat.load(index);
-      const { state, offset } = bat.entry(index);
+      const answer = map.entry(block);
+      const { state, offset } = isPending(answer) ? await answer : answer;
       if (state !== BLOCK_STATE.fullyPresent && state !== BLOCK_STATE.partiallyPresent) continue;
-      yield* this.#ofBlock(index, offset, Math.min(blockSize, size - block * blockSize));
+      yield* this.#ofBlock(map.indexOf(block), offset, Math.min(blockSize, size - block * blockSize));
     }
   }
 
   /** `length`: of the block as far as the disk reaches; old images end with it. */
   *#ofBlock(index: number, offset: number, length: number): Generator<string> {
-    const { size } = this.parts.source;
-    const { blockSize } = this.parts.metadata;
+    const { size } = this.opened.source;
+    const { blockSize } = this.opened.metadata;
     const truncated = (what: string, at: number) =>
       `VHDX BAT entry ${index} ${what} offset ${at} points after end of file (${size}). ` +
       'Image has probably been truncated.';
     if (offset >= size) yield truncated('start', offset);
     else if (offset + length > size) yield truncated('end', offset + length - 1);
     const block = { offset, length: blockSize };
-    const region = offset < MIB ? { offset: 0, length: MIB } : overlapping(this.regions.all, block);
+    const region = offset < MIB ? { offset: 0, length: MIB } : overlapping(this.opened.regions.all, block);
     if (region !== undefined)
       yield `VHDX region ${offset}-${offset + blockSize} overlaps with region ` +
         `${region.offset}-${region.offset + region.length}`;

@@ -8,18 +8,21 @@
  *     ...    4 MiB that are left free, then the blocks
  */
 import { roundUp, viewOf } from '../../bytes.js';
+import { AppendSpace } from '../../image/blocks/append-space.js';
+import { BlockWriter } from '../../image/blocks/block-writer.js';
+import { U64_LE, writeTable } from '../../image/blocks/entry-table.js';
 import type { CreateRequest, DriverContext } from '../../image/driver.js';
 import { guidBytes, randomGuid } from '../../image/guid.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
-import { Bat } from './bat.js';
-import { BlockSpace } from './block-space.js';
 import { serializeHeader } from './headers.js';
 import {
-  BAT_ENTRY_SIZE,
+  BITMAP_STATE,
   BLOCK_STATE,
   FILE_FLAGS,
+  FILE_IDENTIFIER,
   FILE_PARAMETERS,
+  FILE_SIGNATURE,
   HEADER_OFFSETS,
   HEADER_SIGNATURE,
   METADATA,
@@ -33,44 +36,75 @@ import {
   REGION_TABLE_OFFSETS,
   REGIONS,
 } from './layout.js';
-import { batLength, type Metadata } from './metadata.js';
-import { checkedOptions, type VhdxOptions } from './options.js';
+import { VhdxMap } from './map.js';
+import { batEntries, chunkRatio, type Metadata } from './metadata.js';
+import { checkedOptions } from './options.js';
 import { type Region, serializeRegions } from './regions.js';
-import { VhdxWriter } from './writer.js';
 
 const SECTOR = 512;
 /** Behind the metadata's 1 MiB, for more of them. */
 const FREE_SPACE = 4 * MIB;
-/** Bytes of table that are made at once. */
-const TABLE_PIECE = MIB;
+/** Who made the file. */
+const CREATOR = 'diskloom';
 
 /** Makes the empty image in `target`; it is not valid before the writer has finished. */
 export async function createVhdx(
   target: ByteStore,
   request: CreateRequest,
   { kernels }: DriverContext,
-): Promise<VhdxWriter> {
+): Promise<BlockWriter> {
   const size = roundUp(request.size, SECTOR);
   const options = checkedOptions(size, request.options);
   const { blockSize, isFixed, logSize } = options;
   const metadata: Metadata = { size, blockSize, sectorSize: SECTOR, isDifferencing: false, isFixed, parent: null };
   const log = { offset: MIB, length: logSize };
-  const bat = { offset: log.offset + logSize, length: Math.max(MIB, roundUp(batLength(metadata), MIB)) };
+  const bat = { offset: log.offset + logSize, length: Math.max(MIB, roundUp(batEntries(metadata) * U64_LE.size, MIB)) };
   const items = { offset: bat.offset + bat.length, length: MIB };
   const blocks = items.offset + items.length + FREE_SPACE;
   if (!target.readsZero) await target.zero(0, blocks);
   await writeHeaders(target, kernels, log);
   await writeRegions(target, kernels, bat, items);
   await writeMetadata(target, items.offset, metadata);
-  await growTo(target, blocks + (isFixed ? roundUp(size, blockSize) : 0));
-  await writeTable(target, bat, metadata, options, blocks);
-  const table = new Bat(target, target, bat, metadata);
-  const space = new BlockSpace(target, isFixed ? target.size : blocks);
-  return new VhdxWriter({ store: target, metadata, bat: table, space }, request.flush);
+  const space = new AppendSpace(blocks + (isFixed ? roundUp(size, blockSize) : 0));
+  if (isFixed && !target.readsZero) await target.zero(blocks, space.end - blocks);
+  await setLength(target, space.end);
+  if (isFixed || options.zeroBlocks) await writeBlocks(target, bat, metadata, isFixed ? blocks : null);
+  return new BlockWriter({
+    store: target,
+    kernels,
+    map: new VhdxMap(target, bat, metadata, { sink: target, space }),
+    size,
+    encoding: null,
+    hasBacking: false,
+    flush: request.flush,
+    complete: async () => {
+      await setLength(target, space.end);
+      await target.write(0, identifier());
+    },
+  });
 }
 
-async function growTo(target: ByteStore, size: number): Promise<void> {
+async function setLength(target: ByteStore, size: number): Promise<void> {
   if (target.size < size) await target.truncate(size);
+}
+
+/** The table of a new disk: blocks that say that they are zero or, from `first` on, blocks in a row. */
+function writeBlocks(target: ByteStore, bat: Region, shape: Metadata, first: number | null): Promise<void> {
+  const ratio = chunkRatio(shape);
+  return writeTable(target, bat.offset, batEntries(shape), U64_LE, (index) => {
+    if (index % (ratio + 1) === ratio) return BITMAP_STATE.notPresent;
+    const block = index - Math.floor(index / (ratio + 1));
+    return first === null ? BLOCK_STATE.zero : first + block * shape.blockSize + BLOCK_STATE.fullyPresent;
+  });
+}
+
+/** What makes the file an image. */
+function identifier(): Uint8Array {
+  const bytes = new Uint8Array(FILE_IDENTIFIER.size);
+  const creator = new Uint8Array(2 * CREATOR.length);
+  for (let at = 0; at < CREATOR.length; at++) creator[2 * at] = CREATOR.charCodeAt(at);
+  FILE_IDENTIFIER.write(bytes, { signature: FILE_SIGNATURE, creator });
+  return bytes;
 }
 
 async function writeHeaders(target: ByteStore, kernels: Kernels, log: Region): Promise<void> {
@@ -129,33 +163,4 @@ function number(length: 4 | 8, value: number): Uint8Array {
   view.setUint32(0, value >>> 0, true);
   if (length === 8) view.setUint32(4, Math.floor(value / 2 ** 32), true);
   return bytes;
-}
-
-/** The table of a new disk: blocks that say that they are zero, or all blocks of a fixed one in a row. */
-async function writeTable(
-  target: ByteStore,
-  { offset, length }: Region,
-  shape: Metadata,
-  { isFixed, zeroBlocks }: VhdxOptions,
-  blocks: number,
-): Promise<void> {
-  if (!isFixed && !zeroBlocks) return;
-  const { size, blockSize } = shape;
-  const count = Math.ceil(size / blockSize);
-  const perPiece = TABLE_PIECE / BAT_ENTRY_SIZE;
-  const ratio = (2 ** 23 * shape.sectorSize) / blockSize;
-  for (let first = 0; first * BAT_ENTRY_SIZE < Math.min(length, batLength(shape)); first += perPiece) {
-    const piece = new Uint8Array(TABLE_PIECE);
-    const view = viewOf(piece);
-    for (let entry = first; entry < first + perPiece; entry++) {
-      const block = entry - Math.floor(entry / (ratio + 1));
-      if (block >= count || entry % (ratio + 1) === ratio) continue;
-      const at = (entry - first) * BAT_ENTRY_SIZE;
-      const megabytes = isFixed ? (blocks + block * blockSize) / MIB : 0;
-      const state = isFixed ? BLOCK_STATE.fullyPresent : BLOCK_STATE.zero;
-      view.setUint32(at, ((megabytes % 4096) * MIB + state) >>> 0, true);
-      view.setUint32(at + 4, Math.floor(megabytes / 4096), true);
-    }
-    await target.write(offset + first * BAT_ENTRY_SIZE, piece);
-  }
 }

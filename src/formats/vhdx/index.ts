@@ -2,9 +2,8 @@
 import type { ImageDriver } from '../../image/driver.js';
 import { openForCheck } from './check.js';
 import { createVhdx } from './create.js';
-import { editVhdx } from './editor.js';
 import { FILE_SIGNATURE } from './layout.js';
-import { openVhdx } from './open.js';
+import { editVhdx, openVhdx } from './open.js';
 import { createOptions } from './options.js';
 
 export const vhdx: ImageDriver = {

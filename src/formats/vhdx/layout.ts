@@ -116,9 +116,6 @@ export const SECTORS_PER_CHUNK = 2 ** 23;
 
 export const LIMITS = { leastBlock: MIB, mostBlock: 256 * MIB, diskSize: 64 * 1024 ** 4 } as const;
 
-/** Bytes of an entry of the block allocation table. */
-export const BAT_ENTRY_SIZE = 8;
-
 /** Section 2.5.1.1; 5 is what drafts of the format wrote for `unmapped`. */
 export const BLOCK_STATE = {
   notPresent: 0,

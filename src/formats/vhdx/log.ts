@@ -21,6 +21,9 @@ export const LOG_SECTOR = 4096;
 /** Logs are 1 MiB as a rule; they are read as a whole. Bytes. */
 const LONGEST_LOG = 64 * MIB;
 
+/** Each read looks at all changes. A log of 64 MiB has at most 16384 with data. */
+const MOST_CHANGES = 32768;
+
 /** Checksums may cover the log so many times: entries that overlap make no sense, but cost time. */
 const MOST_PASSES = 4;
 
@@ -83,7 +86,10 @@ function replayOf(sequence: readonly Entry[], size: number): Replay {
       throw corrupt(`The VHDX file was cut off: it had at least ${header.flushedFileOffset} bytes`);
     fileSize = Math.max(fileSize, Math.ceil(header.lastFileOffset / MIB) * MIB);
   }
-  return { changes: sequence.flatMap(({ changes }) => changes), fileSize };
+  const changes = sequence.flatMap((entry) => entry.changes);
+  if (changes.length > MOST_CHANGES)
+    throw new ImageError('unsupported', `A VHDX log of ${changes.length} changes is too long`);
+  return { changes, fileSize };
 }
 
 class LogReader {

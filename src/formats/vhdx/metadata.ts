@@ -8,7 +8,6 @@ import { corrupt, ImageError } from '../../errors.js';
 import { guidText } from '../../image/guid.js';
 import type { ByteSource } from '../../storage/storage.js';
 import {
-  BAT_ENTRY_SIZE,
   FILE_FLAGS,
   FILE_PARAMETERS,
   LIMITS,
@@ -114,11 +113,11 @@ export function chunkRatio({ blockSize, sectorSize }: Pick<DiskShape, 'blockSize
   return (SECTORS_PER_CHUNK * sectorSize) / blockSize;
 }
 
-/** Bytes of the block allocation table that a disk needs. */
-export function batLength(shape: DiskShape): number {
+/** Entries of the block allocation table that a disk needs. */
+export function batEntries(shape: DiskShape): number {
   const blocks = Math.ceil(shape.size / shape.blockSize);
   const ratio = chunkRatio(shape);
   const bitmaps = shape.isDifferencing ? Math.ceil(blocks / ratio) : Math.floor((blocks - 1) / ratio);
   const entries = shape.isDifferencing ? bitmaps * (ratio + 1) : blocks + bitmaps;
-  return Math.max(0, entries) * BAT_ENTRY_SIZE;
+  return Math.max(0, entries);
 }

@@ -1,50 +1,102 @@
 /** Opening a VHDX image: header, log, regions, metadata, table. */
-import { corrupt } from '../../errors.js';
-import type { DriverContext } from '../../image/driver.js';
+import { corrupt, ImageError } from '../../errors.js';
+import { AppendSpace } from '../../image/blocks/append-space.js';
+import { BlockEditor } from '../../image/blocks/block-editor.js';
+import { BlockImage, type BlockImageParts } from '../../image/blocks/block-image.js';
+import type { DriverContext, EditRequest } from '../../image/driver.js';
+import { randomGuid } from '../../image/guid.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
-import { Bat } from './bat.js';
+import { DifferencingImage } from './differencing.js';
 import { type CurrentHeader, checkLog, readHeaders, updateHeaders } from './headers.js';
-import { VhdxImage, type VhdxParts } from './image.js';
 import { FILE_SIGNATURE } from './layout.js';
 import { readLog } from './log.js';
-import { readMetadata } from './metadata.js';
+import { VhdxMap } from './map.js';
+import { type Metadata, readMetadata } from './metadata.js';
 import { type RegionTable, readRegions } from './regions.js';
 import { ReplayedSource, replayInto } from './replayed-store.js';
 
 const NO_LOG = new Uint8Array(16);
 
-/** Opens an image for reading; what its log holds is replayed in memory. Throws `corrupt` or `unsupported`. */
-export async function openVhdx(source: ByteSource, { kernels }: DriverContext): Promise<VhdxImage> {
-  return new VhdxImage((await openParts(source, kernels)).parts);
-}
-
-/** What there is to know of an image, and what its headers are. */
+/** What there is to know of an image. */
 export interface OpenedVhdx {
-  parts: VhdxParts;
-  regions: RegionTable;
+  /** The file as it is when its log has been replayed. */
+  source: ByteSource;
   current: CurrentHeader;
+  regions: RegionTable;
+  metadata: Metadata;
   /** The log held changes: they have been made, or are made in memory. */
   wasReplayed: boolean;
 }
 
-/** Opens an image for reading, as `openVhdx`. */
-export async function openParts(source: ByteSource, kernels: Kernels): Promise<OpenedVhdx> {
+/** Opens an image for reading; what its log holds is replayed in memory. Throws `corrupt` or `unsupported`. */
+export async function openVhdx(source: ByteSource, { kernels }: DriverContext): Promise<BlockImage> {
+  const opened = await readStructures(source, kernels);
+  const parts = imageParts(opened);
+  const { isDifferencing, sectorSize } = opened.metadata;
+  return isDifferencing ? new DifferencingImage(parts, sectorSize) : new BlockImage(parts);
+}
+
+/** Opens an image for writing; see `prepareForWriting`. Throws `unsupported` for a differencing one. */
+export async function editVhdx(
+  store: ByteStore,
+  { flush }: EditRequest,
+  { kernels }: DriverContext,
+): Promise<BlockEditor> {
+  const opened = await prepareForWriting(store, kernels);
+  if (opened.metadata.isDifferencing)
+    throw new ImageError('unsupported', 'Differencing VHDX images cannot be written to');
+  const space = new AppendSpace(store.size);
+  const grow = async () => {
+    if (store.size < space.end) await store.truncate(space.end);
+  };
+  const map = new VhdxMap(store, opened.regions.bat, opened.metadata, { sink: store, space });
+  return new BlockEditor({
+    ...imageParts(opened),
+    source: store,
+    map,
+    kernels,
+    flush,
+    backingImage: null,
+    afterCommit: grow,
+    // New identities before the first change, as the format demands.
+    prepare: async () => {
+      await updateHeaders(store, kernels, opened.current, { dataWriteGuid: randomGuid() });
+    },
+  });
+}
+
+/** What reads an image's blocks. */
+export function imageParts({ source, regions, metadata }: OpenedVhdx): BlockImageParts & { map: VhdxMap } {
+  const { size, blockSize, parent, isFixed } = metadata;
+  return {
+    format: 'vhdx',
+    source,
+    map: new VhdxMap(source, regions.bat, metadata, null),
+    size,
+    backing: parent === null ? null : { name: parent.path, format: 'vhdx' },
+    details: () => ({ clusterSize: blockSize }),
+    preallocated: isFixed,
+  };
+}
+
+/** Reads all but the table, through the changes of the log. */
+export async function readStructures(source: ByteSource, kernels: Kernels): Promise<OpenedVhdx> {
   const current = await readCurrent(source, kernels);
   const replay = await readLog(source, kernels, current.header);
   const replayed = replay === null ? source : new ReplayedSource(source, replay.changes, replay.fileSize);
-  return { ...(await readParts(replayed, null, kernels, current)), current, wasReplayed: replay !== null };
+  return { ...(await readTables(replayed, kernels, current)), wasReplayed: replay !== null };
 }
 
-/** Opens an image for writing: replays its log, and empties it. */
-export async function openForWriting(store: ByteStore, kernels: Kernels): Promise<OpenedVhdx> {
+/** Makes the changes of the log in the file, and empties it; then as `readStructures`. */
+export async function prepareForWriting(store: ByteStore, kernels: Kernels): Promise<OpenedVhdx> {
   let current = await readCurrent(store, kernels);
   const replay = await readLog(store, kernels, current.header);
   if (replay !== null) {
     await replayInto(store, replay.changes, replay.fileSize);
     current = await updateHeaders(store, kernels, current, { logGuid: NO_LOG });
   }
-  return { ...(await readParts(store, store, kernels, current)), current, wasReplayed: replay !== null };
+  return { ...(await readTables(store, kernels, current)), wasReplayed: replay !== null };
 }
 
 async function readCurrent(source: ByteSource, kernels: Kernels): Promise<CurrentHeader> {
@@ -56,14 +108,11 @@ async function readCurrent(source: ByteSource, kernels: Kernels): Promise<Curren
   return current;
 }
 
-/** `store`: the same storage if the table is going to be changed. */
-async function readParts(
+async function readTables(
   source: ByteSource,
-  store: ByteStore | null,
   kernels: Kernels,
-  { header }: CurrentHeader,
-): Promise<{ parts: VhdxParts; regions: RegionTable }> {
-  const regions = await readRegions(source, kernels, header);
-  const metadata = await readMetadata(source, regions.metadata);
-  return { parts: { source, metadata, bat: new Bat(source, store, regions.bat, metadata) }, regions };
+  current: CurrentHeader,
+): Promise<Omit<OpenedVhdx, 'wasReplayed'>> {
+  const regions = await readRegions(source, kernels, current.header);
+  return { source, current, regions, metadata: await readMetadata(source, regions.metadata) };
 }
