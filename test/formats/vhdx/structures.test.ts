@@ -15,6 +15,11 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const HEADERS = [64 * KIB, 128 * KIB] as const;
 const REGIONS = [192 * KIB, 256 * KIB] as const;
+
+/** Does the same to both copies of a structure. */
+function inAll(places: readonly number[], change: (at: number) => unknown): void {
+  for (const at of places) change(at);
+}
 /** Where qemu-img puts them with a log of 1 MiB and a small table. */
 const AT = { log: MIB, bat: 2 * MIB, metadata: 3 * MIB, items: 3 * MIB + 64 * KIB } as const;
 
@@ -257,12 +262,12 @@ describeWith(['qemu-img', 'qemu-io'], 'VHDX structures', () => {
     view.setUint32(entry + 24, 4, true);
   }
 
-  const sealRegions = (image: Uint8Array) => REGIONS.forEach((at) => seal(image, at, 64 * KIB));
-  const inBoth = (change: (at: number) => void) => REGIONS.forEach(change);
+  const sealRegions = (image: Uint8Array) => inAll(REGIONS, (at) => seal(image, at, 64 * KIB));
+  const inBoth = (change: (at: number) => void) => inAll(REGIONS, change);
 
   const damages: [what: string, damage: (image: Buffer) => void, message: string][] = [
-    ['both headers', (image) => HEADERS.forEach((at) => image[at + 9]!++), 'No valid VHDX header found'],
-    ['both region tables', (image) => REGIONS.forEach((at) => image[at + 9]!++), 'No valid VHDX region table found'],
+    ['both headers', (image) => inAll(HEADERS, (at) => image[at + 9]!++), 'No valid VHDX header found'],
+    ['both region tables', (image) => inAll(REGIONS, (at) => image[at + 9]!++), 'No valid VHDX region table found'],
     [
       'a region within another',
       () => inBoth((at) => view.setUint32(at + 32, AT.metadata, true)),
