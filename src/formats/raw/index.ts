@@ -1,7 +1,9 @@
 /** The raw driver: no header, no probe, no metadata. */
 import type { ImageDriver } from '../../image/driver.js';
-import { RawImage, rawRuntimeOptions } from './image.js';
-import { RawEditor, RawWriter, rawCreateOptions } from './writer.js';
+import { PlainImage } from '../../image/plain/plain-image.js';
+import { PlainEditor } from '../../image/plain/plain-writer.js';
+import { createRaw, rawCreateOptions } from './create.js';
+import { diskRegion, rawRuntimeOptions } from './region.js';
 
 export const raw: ImageDriver = {
   name: 'raw',
@@ -11,7 +13,8 @@ export const raw: ImageDriver = {
   backing: false,
   /** Anything may be a raw image; any other format that recognises the bytes wins. */
   probe: () => 1,
-  open: RawImage.open,
-  create: RawWriter.create,
-  edit: RawEditor.edit,
+  open: async (source, { runtimeOptions }) => new PlainImage('raw', source, diskRegion(source, runtimeOptions)),
+  create: createRaw,
+  edit: async (store, { flush }, { runtimeOptions }) =>
+    new PlainEditor('raw', store, diskRegion(store, runtimeOptions), flush),
 };

@@ -1,22 +1,14 @@
 /**
- * A raw image: the disk, byte for byte, without any header.
+ * A plain disk: a part of a storage is the disk, byte for byte (raw images, fixed VHDs).
  *
  * Disks consist of 512-byte sectors, so a file of 700 bytes is a disk of 1024, whose last 324 bytes read as zeros.
  */
 import { roundUp } from '../../bytes.js';
-import { ImageError } from '../../errors.js';
-import type { DriverContext } from '../../image/driver.js';
-import type { Extent, Image, ImageDetails } from '../../image/image.js';
-import type { OptionTable, OptionValues } from '../../image/options.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSource, StorageExtent } from '../../storage/storage.js';
+import type { Extent, Image, ImageDetails } from '../image.js';
 
 export const SECTOR = 512;
-
-export const rawRuntimeOptions: OptionTable = [
-  { name: 'offset', type: 'size', help: 'offset in the disk where the image starts' },
-  { name: 'size', type: 'size', help: 'virtual disk size' },
-];
 
 /** The part of a storage that is the disk; bytes. */
 export interface Region {
@@ -24,33 +16,12 @@ export interface Region {
   length: number;
 }
 
-/** Checks the runtime options against the storage. Throws `invalid`. */
-export function diskRegion(source: ByteSource, options: OptionValues = {}): Region {
-  const offset = Number(options.offset ?? 0);
-  if (offset > source.size)
-    throw invalid(`Offset (${offset}) cannot be greater than size of the containing file (${asDisk(source.size)})`);
-  if (options.size === undefined) return { offset, length: source.size - offset };
-  const length = Number(options.size);
-  if (asDisk(source.size) - offset < length)
-    throw invalid(
-      `The sum of offset (${offset}) and size (${length}) has to be smaller or equal to the  actual size of the ` +
-        `containing file (${asDisk(source.size)})`,
-    );
-  if (length % SECTOR !== 0) throw invalid(`Specified size is not multiple of ${SECTOR}`);
-  return { offset, length };
-}
-
 /** What a storage of so many bytes counts for: whole sectors. */
-function asDisk(size: number): number {
+export function asDisk(size: number): number {
   return roundUp(size, SECTOR);
 }
 
-function invalid(message: string): ImageError {
-  return new ImageError('invalid', message);
-}
-
-export class RawImage implements Image {
-  readonly format = 'raw';
+export class PlainImage implements Image {
   readonly size: number;
   readonly clusterSize = 1;
   readonly backing = null;
@@ -58,14 +29,11 @@ export class RawImage implements Image {
   readonly unreadable = null;
 
   constructor(
+    readonly format: string,
     protected readonly source: ByteSource,
     protected readonly region: Region,
   ) {
     this.size = asDisk(region.length);
-  }
-
-  static async open(source: ByteSource, context: DriverContext): Promise<RawImage> {
-    return new RawImage(source, diskRegion(source, context.runtimeOptions));
   }
 
   extents(start: number, length: number): MaybePromise<Extent[]> {

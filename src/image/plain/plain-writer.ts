@@ -1,0 +1,91 @@
+/** Writing plain disks: every byte has its place already, so placing is nothing and writes may come in any order. */
+import { ImageError } from '../../errors.js';
+import type { ByteStore } from '../../storage/storage.js';
+import type { EditableImage, ImageWriter, PendingWrite, PreparedRun } from '../image.js';
+import { writePieces } from '../pieces.js';
+import { PlainImage, type Region } from './plain-image.js';
+
+/** A page: what shares one is written by one write. */
+const UNIT = 4096;
+
+/** Fills a new disk at the beginning of its storage, which has its length already. */
+export class PlainWriter implements ImageWriter {
+  readonly unit = UNIT;
+  readonly encoding = null;
+  readonly unordered = true;
+
+  /**
+   * @param size guest disk in bytes
+   * @param complete writes what makes the image valid; absent: it is valid all the time
+   */
+  constructor(
+    private readonly store: ByteStore,
+    readonly size: number,
+    private readonly flushes: boolean,
+    private readonly complete?: () => Promise<void>,
+  ) {}
+
+  get readsZero(): boolean {
+    return this.store.readsZero;
+  }
+
+  place(run: PreparedRun): PendingWrite {
+    return () => writePieces(this.store, 0, run.pieces, this.store.readsZero);
+  }
+
+  async finish(): Promise<void> {
+    if (this.complete !== undefined) {
+      if (this.flushes) await this.store.flush();
+      await this.complete();
+    }
+    if (this.flushes) await this.store.flush();
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+}
+
+/** Writes into an existing disk. */
+export class PlainEditor extends PlainImage implements EditableImage {
+  readonly unit = UNIT;
+  readonly encoding = null;
+  readonly unordered = true;
+  readonly readsZero = false;
+
+  constructor(
+    format: string,
+    private readonly store: ByteStore,
+    region: Region,
+    private readonly flushes: boolean,
+  ) {
+    super(format, store, region);
+  }
+
+  place(run: PreparedRun): PendingWrite {
+    return () => writePieces(this.store, this.region.offset, run.pieces, false);
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#check(offset, bytes.length);
+    await this.store.write(this.region.offset + offset, bytes);
+  }
+
+  async zero(offset: number, length: number): Promise<void> {
+    this.#check(offset, length);
+    await this.store.zero(this.region.offset + offset, length);
+  }
+
+  flush(): Promise<void> {
+    return this.store.flush();
+  }
+
+  async finish(): Promise<void> {
+    if (this.flushes) await this.store.flush();
+  }
+
+  #check(offset: number, length: number): void {
+    if (offset + length > this.size)
+      throw new ImageError('io', 'Input/output error', { file: this.store.name, offset });
+  }
+}
