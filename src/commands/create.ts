@@ -55,9 +55,14 @@ async function create(
     cache: 'writeback',
     keepAllocated: false,
   }).catch((error) => {
-    throw error instanceof ImageError && error.message.endsWith('File too large') ? tooLarge(creation) : error;
+    throw isTooLarge(error) || (error instanceof ImageError && isTooLarge(error.cause)) ? tooLarge(creation) : error;
   });
   await writer.finish();
+}
+
+/** What the system would say of such a file, or a format of such a disk. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof ImageError && error.message.endsWith('File too large');
 }
 
 function tooLarge({ driver, table }: Creation): ImageError {

@@ -263,7 +263,7 @@ export class ImageOpener {
     frame: Frame,
   ): Promise<ImageNode> {
     const source = sourceOf(file);
-    const driver = given ?? (await probeFormat(source));
+    const driver = given ?? (await probeFormat(source, this.#warn));
     if (given === null && frame.edit !== null && driver.name === 'raw') this.#warn(guessedRaw(source.name));
     const { runtime, strong } = takeRuntimeOptions(driver, options);
     let content = storageOf(file);

@@ -1,14 +1,18 @@
 /** Telling what format a storage holds. */
 import { ImageError } from '../errors.js';
 import { findDriver, probeDriver } from '../formats/index.js';
-import type { ImageDriver } from '../image/driver.js';
+import { FOUND_BY_END, type ImageDriver } from '../image/driver.js';
 import type { ByteSource } from '../storage/storage.js';
 
 /** Bytes of the beginning and of the end that drivers may look at. */
 const PROBE_LENGTH = 64 * 1024;
 
-/** Nothing is a raw disk. Throws what reading throws. */
-export async function probeFormat(source: ByteSource): Promise<ImageDriver> {
+/**
+ * Nothing is a raw disk. Throws what reading throws.
+ *
+ * @param warn told of a format that only the end of the storage speaks for
+ */
+export async function probeFormat(source: ByteSource, warn: (message: string) => void): Promise<ImageDriver> {
   const { name: fileName, size } = source;
   if (size === 0) return findDriver('raw')!;
   const head = new Uint8Array(Math.min(size, PROBE_LENGTH));
@@ -19,7 +23,10 @@ export async function probeFormat(source: ByteSource): Promise<ImageDriver> {
   } catch (error) {
     throw error instanceof ImageError ? error.prefixed('Could not read image for determining its format: ') : error;
   }
-  return probeDriver({ head, tail, size, fileName });
+  const { driver, score } = probeDriver({ head, tail, size, fileName });
+  if (score === FOUND_BY_END)
+    warn(`'${fileName}' is taken for ${driver.name} by what stands at its end; say -f raw if it is a raw disk`);
+  return driver;
 }
 
 /** The warning for writing to what only seems to be raw: a guest could have made it look like another format. */

@@ -7,16 +7,17 @@ import { qed } from './qed/index.js';
 import { raw } from './raw/index.js';
 import { vdi } from './vdi/index.js';
 import { vhdx } from './vhdx/index.js';
+import { vpc } from './vpc/index.js';
 
-export const drivers: readonly ImageDriver[] = [qcow2, qcow, qed, vdi, vhdx, luks, raw];
+export const drivers: readonly ImageDriver[] = [qcow2, qcow, qed, vdi, vhdx, vpc, luks, raw];
 
 /** The driver that `-f` or `-O` names. */
 export function findDriver(name: string): ImageDriver | undefined {
   return drivers.find((driver) => driver.name === name);
 }
 
-/** The driver that is surest of a storage; of equals the first. Everything is a raw image, if nothing else. */
-export function probeDriver(input: ProbeInput): ImageDriver {
+/** The driver that is surest of a storage, and how sure; of equals the first. Everything is a raw image, if nothing else. */
+export function probeDriver(input: ProbeInput): { driver: ImageDriver; score: number } {
   let best: ImageDriver = raw;
   let bestScore = 0;
   for (const driver of drivers) {
@@ -26,5 +27,5 @@ export function probeDriver(input: ProbeInput): ImageDriver {
       bestScore = score;
     }
   }
-  return best;
+  return { driver: best, score: bestScore };
 }

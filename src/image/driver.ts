@@ -52,6 +52,12 @@ export interface ProbeInput {
   fileName: string;
 }
 
+/**
+ * A probe's score for a format found by the end of a storage alone, where its beginning may as well be a raw disk's: the
+ * user is told.
+ */
+export const FOUND_BY_END = 50;
+
 export interface ImageDriver {
   /** The name that `-f` and `-O` take. */
   readonly name: string;

@@ -3,7 +3,7 @@ import { ImageError } from '../../errors.js';
 import type { CreateRequest } from '../../image/driver.js';
 import type { OptionTable } from '../../image/options.js';
 import { asDisk } from '../../image/plain/plain-image.js';
-import { PlainWriter } from '../../image/plain/plain-writer.js';
+import { PlainWriter, setLength } from '../../image/plain/plain-writer.js';
 import type { ByteStore, Preallocation } from '../../storage/storage.js';
 
 export const rawCreateOptions: OptionTable = [
@@ -27,7 +27,7 @@ export async function createRaw(store: ByteStore, request: CreateRequest): Promi
   const { nocow, extent_size_hint: extentSize, preallocation } = request.options;
   const mode = parsePreallocation(preallocation ?? 'off');
   store.hint?.({ nocow: nocow === true, extentSize: extentSize === undefined ? undefined : Number(extentSize) });
-  if (mode === 'off') await resize(store, size);
+  if (mode === 'off') await setLength(store, size);
   else if (store.preallocate === undefined)
     throw new ImageError('unsupported', `Unsupported preallocation mode '${mode}'`, { file: store.name });
   else await store.preallocate(size, mode);
@@ -38,13 +38,4 @@ function parsePreallocation(value: unknown): Preallocation {
   if (value === 'off' || value === 'falloc' || value === 'full') return value;
   if (value === 'metadata') throw new ImageError('unsupported', `Unsupported preallocation mode: ${value}`);
   throw new ImageError('invalid', `invalid parameter value: ${value}`);
-}
-
-async function resize(store: ByteStore, size: number): Promise<void> {
-  try {
-    await store.truncate(size);
-  } catch (error) {
-    const fits = error instanceof ImageError && error.code === 'invalid' && store.size >= size;
-    if (!fits) throw error;
-  }
 }

@@ -10,10 +10,11 @@ import { corrupt } from '../../errors.js';
 import type { AppendSpace } from '../../image/blocks/append-space.js';
 import { type BlockPlace, UNALLOCATED, type WritableBlockMap, ZERO } from '../../image/blocks/block-map.js';
 import { EntryTable, U64_LE } from '../../image/blocks/entry-table.js';
+import type { MixedBlock, SectorMap } from '../../image/blocks/sector-image.js';
 import { TableCache } from '../../image/table-cache.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSink, ByteSource } from '../../storage/storage.js';
-import { BLOCK_STATE, MIB } from './layout.js';
+import { BITMAP_STATE, BLOCK_STATE, MIB } from './layout.js';
 import { batEntries, chunkRatio, type DiskShape } from './metadata.js';
 import type { Region } from './regions.js';
 
@@ -33,8 +34,10 @@ export interface WritableFile {
   space: AppendSpace;
 }
 
-export class VhdxMap implements WritableBlockMap {
+export class VhdxMap implements WritableBlockMap, SectorMap {
   readonly blockSize: number;
+  readonly sectorSize: number;
+  readonly highestFirst = false;
   readonly table: EntryTable;
   readonly #ratio: number;
 
@@ -49,6 +52,7 @@ export class VhdxMap implements WritableBlockMap {
     private readonly file: WritableFile | null,
   ) {
     this.blockSize = shape.blockSize;
+    this.sectorSize = shape.sectorSize;
     this.#ratio = chunkRatio(shape);
     const count = batEntries(shape);
     if (count * U64_LE.size > region.length) throw corrupt('The VHDX block allocation table is too small for the disk');
@@ -86,6 +90,26 @@ export class VhdxMap implements WritableBlockMap {
   /** What the table says of the sector bitmap that describes payload block `block`. */
   async bitmapEntry(block: number): Promise<BatEntry> {
     return entryOf(await this.table.get((Math.floor(block / this.#ratio) + 1) * (this.#ratio + 1) - 1));
+  }
+
+  /** Some of the block's sectors are the parent's. */
+  isMixed(block: number): MaybePromise<boolean> {
+    const entry = this.entry(block);
+    const isPartial = ({ state }: BatEntry) => state === BLOCK_STATE.partiallyPresent;
+    return isPending(entry) ? entry.then(isPartial) : isPartial(entry);
+  }
+
+  /** Which of its sectors are not; section 2.5.2. */
+  async mixed(block: number): Promise<MixedBlock> {
+    const host = this.hostOf(block, await this.entry(block));
+    const { state, offset } = await this.bitmapEntry(block);
+    const bits = new Uint8Array(this.blockSize / this.sectorSize / 8);
+    // A bitmap has 1 MiB, for all blocks of a chunk.
+    const at = offset + (block % (MIB / bits.length)) * bits.length;
+    if (state !== BITMAP_STATE.present || offset < MIB || at + bits.length > this.source.size)
+      throw corrupt(`The VHDX sector bitmap of block ${block} is missing`);
+    await this.source.read(at, bits);
+    return { host, bits };
   }
 
   /** Where the entry of payload block `block` is in the table. */

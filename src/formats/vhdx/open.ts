@@ -3,11 +3,11 @@ import { corrupt, ImageError } from '../../errors.js';
 import { AppendSpace } from '../../image/blocks/append-space.js';
 import { BlockEditor } from '../../image/blocks/block-editor.js';
 import { BlockImage, type BlockImageParts } from '../../image/blocks/block-image.js';
+import { SectorImage } from '../../image/blocks/sector-image.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
 import { randomGuid } from '../../image/guid.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
-import { DifferencingImage } from './differencing.js';
 import { type CurrentHeader, checkLog, readHeaders, updateHeaders } from './headers.js';
 import { FILE_SIGNATURE } from './layout.js';
 import { readLog } from './log.js';
@@ -33,8 +33,7 @@ export interface OpenedVhdx {
 export async function openVhdx(source: ByteSource, { kernels }: DriverContext): Promise<BlockImage> {
   const opened = await readStructures(source, kernels);
   const parts = imageParts(opened);
-  const { isDifferencing, sectorSize } = opened.metadata;
-  return isDifferencing ? new DifferencingImage(parts, sectorSize) : new BlockImage(parts);
+  return opened.metadata.isDifferencing ? new SectorImage(parts) : new BlockImage(parts);
 }
 
 /** Opens an image for writing; see `prepareForWriting`. Throws `unsupported` for a differencing one. */

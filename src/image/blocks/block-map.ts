@@ -41,6 +41,8 @@ export interface WritableBlockMap extends BlockMap {
   allocatePacked?(index: number, length: number): MaybePromise<number>;
   /** Makes the block read as zeros without storing them, hiding the backing file. Absent: the format has no such entry. */
   markZero?(index: number): MaybePromise<void>;
+  /** Told of a block that is written to in its place. Absent: the tables say nothing of its content. */
+  overwritten?(index: number): MaybePromise<void>;
   /** So much has changed that `commit` should come soon. */
   readonly isCrowded: boolean;
   /** Writes what has changed, in an order that never refers to what is not there yet. */

@@ -68,7 +68,7 @@ export class BlockPlacer {
 
   #placeAt(part: Part, place: BlockPlace, writes: HostWrites): MaybePromise<void> {
     if (part.data.length === 0) return this.#placeZeros(part, place, writes);
-    if (isStored(place)) return this.#write(part, place, writes, false);
+    if (isStored(place)) return this.#overwrite(part, place, writes);
     return this.#allocate(part, place, writes);
   }
 
@@ -77,7 +77,7 @@ export class BlockPlacer {
     const showsBacking = place === UNALLOCATED && this.rules.hasBacking;
     if (typeof place === 'number' && !isStored(place) && !showsBacking) return;
     // a place that the block has is kept: without refcounts nobody else could get it
-    if (isStored(place)) return this.#write(part, place, writes, false);
+    if (isStored(place)) return this.#overwrite(part, place, writes);
     if (isWhole && this.map.markZero !== undefined) return this.map.markZero(part.index);
     return this.#allocate(part, place, writes);
   }
@@ -91,20 +91,28 @@ export class BlockPlacer {
     if (around !== null) {
       writes.add(host, around.subarray(0, part.start - start));
       writes.add(host + part.end - start, around.subarray(part.end - start));
-    } else if (!freshSpace) zeros(writes, host + part.end - start, start + blockSize - part.end);
+    } else if (!freshSpace) {
+      zeros(writes, host, part.start - start);
+      zeros(writes, host + part.end - start, start + blockSize - part.end);
+    }
     await this.#write(part, host, writes, freshSpace && !hasBacking);
   }
 
-  /** The block as it was, null if it is zeros and will be so without being written. */
+  /** The block as it was, null if it is zeros. */
   async #around(part: Part, before: BlockPlace): Promise<Uint8Array | null> {
     const { blockSize } = this.map;
-    const { freshSpace, hasBacking, size } = this.rules;
+    const { hasBacking, size } = this.rules;
     const showsZeros = before !== UNALLOCATED ? typeof before === 'number' : !hasBacking;
-    if (showsZeros && freshSpace) return null;
+    if (showsZeros) return null;
     const block = new Uint8Array(blockSize);
     const start = part.index * blockSize;
-    if (!showsZeros) await this.rules.readAround(start, block.subarray(0, Math.min(blockSize, size - start)));
+    await this.rules.readAround(start, block.subarray(0, Math.min(blockSize, size - start)));
     return block;
+  }
+
+  #overwrite(part: Part, host: number, writes: HostWrites): MaybePromise<void> {
+    this.#write(part, host, writes, false);
+    return this.map.overwritten?.(part.index);
   }
 
   #write(part: Part, host: number, writes: HostWrites, skipZeros: boolean): void {

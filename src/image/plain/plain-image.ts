@@ -14,6 +14,8 @@ export const SECTOR = 512;
 export interface Region {
   offset: number;
   length: number;
+  /** So much of it is stored at most, and zeros follow; absent: up to the storage's end. */
+  stored?: number;
 }
 
 /** What a storage of so many bytes counts for: whole sectors. */
@@ -28,10 +30,12 @@ export class PlainImage implements Image {
   readonly snapshots = [];
   readonly unreadable = null;
 
+  /** @param preallocated all of the disk has its place, so what a hole of the storage reads is data */
   constructor(
     readonly format: string,
     protected readonly source: ByteSource,
     protected readonly region: Region,
+    private readonly preallocated = false,
   ) {
     this.size = asDisk(region.length);
   }
@@ -60,7 +64,8 @@ export class PlainImage implements Image {
 
   /** End of what is stored, counted from the start of the disk; up to `size` follow zeros. */
   protected get end(): number {
-    return Math.min(this.size, this.source.size - this.region.offset);
+    const { offset, stored = Number.POSITIVE_INFINITY } = this.region;
+    return Math.min(this.size, this.source.size - offset, stored);
   }
 
   #describe(start: number, length: number, found: StorageExtent[]): Extent[] {
@@ -82,6 +87,7 @@ export class PlainImage implements Image {
   }
 
   #extent(start: number, length: number, kind: Extent['kind']): Extent {
-    return { start, length, kind, compressed: false, hostOffset: this.region.offset + start, depth: 0 };
+    const extent = { start, length, kind, compressed: false, hostOffset: this.region.offset + start, depth: 0 };
+    return kind === 'zero' && this.preallocated ? { ...extent, isHole: true } : extent;
   }
 }

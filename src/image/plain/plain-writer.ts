@@ -46,6 +46,16 @@ export class PlainWriter implements ImageWriter {
   }
 }
 
+/** Gives a storage so many bytes; a device that is larger stays so. */
+export async function setLength(store: ByteStore, size: number): Promise<void> {
+  try {
+    await store.truncate(size);
+  } catch (error) {
+    const fits = error instanceof ImageError && error.code === 'invalid' && store.size >= size;
+    if (!fits) throw error;
+  }
+}
+
 /** Writes into an existing disk. */
 export class PlainEditor extends PlainImage implements EditableImage {
   readonly unit = UNIT;
@@ -58,8 +68,9 @@ export class PlainEditor extends PlainImage implements EditableImage {
     private readonly store: ByteStore,
     region: Region,
     private readonly flushes: boolean,
+    preallocated = false,
   ) {
-    super(format, store, region);
+    super(format, store, region, preallocated);
   }
 
   place(run: PreparedRun): PendingWrite {

@@ -1,0 +1,38 @@
+/** The same command lines for `diskloom` and for `qemu-img`, to compare what comes of them. */
+import { spawnSync } from 'node:child_process';
+import { expect } from 'vitest';
+import { builtCli } from './built-cli.js';
+
+export interface ProgramResult {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface BothPrograms {
+  ours(...args: string[]): Promise<ProgramResult>;
+  theirs(...args: string[]): ProgramResult;
+  /** Ours, which must end well and say nothing on stderr. */
+  succeeds(...args: string[]): Promise<string>;
+}
+
+/** Both run in the directory of the suite; call it within `describe`. */
+export function bothPrograms(scratch: (name: string) => string): BothPrograms {
+  const cli = builtCli();
+  const ours = async (...args: string[]) => {
+    const { code, stdout, stderr } = await cli.run(args, { cwd: scratch('') });
+    return { status: code, stdout, stderr };
+  };
+  return {
+    ours,
+    theirs(...args) {
+      const { status, stdout, stderr } = spawnSync('qemu-img', args, { encoding: 'utf8', cwd: scratch('') });
+      return { status, stdout, stderr };
+    },
+    async succeeds(...args) {
+      const result = await ours(...args);
+      expect(result).toMatchObject({ status: 0, stderr: '' });
+      return result.stdout;
+    },
+  };
+}
