@@ -7,7 +7,7 @@
  */
 import { ImageError } from '../errors.js';
 import { findDriver } from '../formats/index.js';
-import type { DriverContext, ImageDriver } from '../image/driver.js';
+import type { DriverContext, EditRequest, ImageDriver } from '../image/driver.js';
 import type { Secrets } from '../image/encryption.js';
 import type { EditableImage, Image } from '../image/image.js';
 import type { OptionValues } from '../image/options.js';
@@ -94,8 +94,8 @@ export class ImageOpener {
 
   /** Opens what the user named, for writing. */
   async edit(what: ImageName, edit: EditSettings): Promise<EditTarget> {
-    const { cache, signal } = edit;
-    const settings = { cache, share: false, chain: true, content: true, signal };
+    const { cache, signal, chain = true } = edit;
+    const settings = { cache, share: false, chain, content: true, signal };
     const node = await this.#openNamed(what, { settings, byUser: true, above: [], edit });
     if (node.kind === 'storage') throw new ImageError('unsupported', `Could not open '${what.name}': it has no format`);
     return { node, editor: node.image as EditableImage };
@@ -270,7 +270,9 @@ export class ImageOpener {
     const context = this.#context(frame, runtime, (storage) => {
       content = storage;
     });
-    const image = await openWith(driver, file, source, context, frame);
+    let opened: ImageNode | null = null;
+    const backing = async () => (opened?.backing ? this.disk(opened.backing) : null);
+    const image = await openWith(driver, file, source, context, frame, backing);
     if (frame.settings.content && image.unreadable !== null) throw image.unreadable;
     const node: ImageNode = {
       kind: 'image',
@@ -282,6 +284,7 @@ export class ImageOpener {
       strongOptions: strong,
       probed: given === null,
     };
+    opened = node;
     const standsAlone = takeNoBacking(options, this.#warn);
     if (frame.settings.chain && !standsAlone) node.backing = await this.#openBackingOf(node, options, frame);
     const unknown = options.firstKey();
@@ -347,6 +350,7 @@ async function openWith(
   source: ByteSource,
   context: DriverContext,
   { edit, settings }: Frame,
+  backing: NonNullable<EditRequest['backing']>,
 ): Promise<Image> {
   if (settings.check && driver.check !== undefined) {
     const store = edit !== null && file.kind === 'storage' ? file.storage.store : null;
@@ -355,7 +359,7 @@ async function openWith(
   if (edit !== null) {
     if (driver.edit === undefined || file.kind !== 'storage')
       throw new ImageError('unsupported', `Block format '${driver.name}' cannot be written to here`);
-    const request = { compress: edit.compress, flush: edit.cache !== 'unsafe' };
+    const request = { compress: edit.compress, flush: edit.cache !== 'unsafe', backing };
     return driver.edit(file.storage.store, request, context);
   }
   if (driver.open === undefined) throw new ImageError('unsupported', `Block format '${driver.name}' cannot be read`);

@@ -39,5 +39,7 @@ export interface EditSettings {
   cache: CacheMode;
   compress: boolean;
   keepAllocated: boolean;
+  /** Open the backing files too; default true. */
+  chain?: boolean;
   signal?: AbortSignal | undefined;
 }

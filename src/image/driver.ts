@@ -40,8 +40,11 @@ export interface CreateRequest {
 export interface EditRequest {
   compress: boolean;
   flush: boolean;
-  /** The image's backing chain, for writes of less than a cluster; it stays the caller's. Absent: none was opened. */
-  backing?: Image;
+  /**
+   * The image's backing chain, asked for when less than a cluster is written; it stays the caller's. null or absent: none
+   * was opened.
+   */
+  backing?(): Promise<Image | null>;
 }
 
 /** What a prober may look at. `head` and `tail` hold up to 64 KiB of the storage's beginning and end. */

@@ -37,7 +37,7 @@ export async function editQcow(store: ByteStore, request: EditRequest, context: 
     map,
     kernels: context.kernels,
     flush: request.flush,
-    backingImage: request.backing ?? null,
+    ...(request.backing === undefined ? {} : { backingImage: request.backing }),
     async finished() {
       if (store.size < space.end) await store.truncate(space.end);
     },

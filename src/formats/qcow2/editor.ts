@@ -19,7 +19,7 @@ import { roundDown, roundUp } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { EditRequest } from '../../image/driver.js';
 import { HostWrites } from '../../image/host-writes.js';
-import type { BitmapInfo, BitmapStretch, EditableImage, Image, PendingWrite, PreparedRun } from '../../image/image.js';
+import type { BitmapInfo, BitmapStretch, EditableImage, PendingWrite, PreparedRun } from '../../image/image.js';
 import type { Piece, UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSink } from '../../storage/storage.js';
@@ -48,7 +48,6 @@ export class QcowEditor extends QcowImage implements EditableImage {
   readonly #runs: RunPlacer;
   readonly #bitmapStore: BitmapStore;
   readonly #tracker: BitmapTracker;
-  readonly #backing: Image | null;
   readonly #sink: ByteSink;
   /** Writes that were placed and have not ended. */
   #inFlight = 0;
@@ -70,7 +69,6 @@ export class QcowEditor extends QcowImage implements EditableImage {
     this.#sink = dataSink(writing);
     this.unit = unitOf(header);
     this.encoding = request.compress ? encodingOf(header, DEFAULT_LEVEL[header.compression]) : null;
-    this.#backing = request.backing ?? null;
     this.#bitmapStore = new BitmapStore(writing, parts.bitmaps);
     this.#tracker = new BitmapTracker(writing, this.#bitmapStore, parts.bitmaps);
     const rules = {
@@ -242,10 +240,11 @@ export class QcowEditor extends QcowImage implements EditableImage {
   }
 
   async #readBacking(offset: number, into: Uint8Array): Promise<void> {
-    if (this.#backing === null)
+    const backing = (await this.request.backing?.()) ?? null;
+    if (backing === null)
       throw new ImageError('invalid', `Writing less than a cluster needs the backing file '${this.backing!.name}'`);
-    const length = Math.min(into.length, this.#backing.size - offset);
-    if (length > 0) await this.#backing.read(offset, into.subarray(0, length));
+    const length = Math.min(into.length, backing.size - offset);
+    if (length > 0) await backing.read(offset, into.subarray(0, length));
   }
 
   /** Zeros in a part of a cluster; nothing to do where there are only zeros. */

@@ -43,7 +43,7 @@ export async function editQed(store: ByteStore, request: EditRequest, context: D
     map,
     kernels: context.kernels,
     flush: request.flush,
-    backingImage: request.backing ?? null,
+    ...(request.backing === undefined ? {} : { backingImage: request.backing }),
     prepare: () => mark(store, header, marks ? FEATURE.needCheck : 0n),
     async finished() {
       if (store.size < space.end) await store.truncate(space.end);

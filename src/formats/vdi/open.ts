@@ -24,7 +24,6 @@ export async function editVdi(store: ByteStore, request: EditRequest, context: D
     map,
     kernels: context.kernels,
     flush: request.flush,
-    backingImage: null,
     afterCommit: () => writeHeader(store, header),
   });
 }

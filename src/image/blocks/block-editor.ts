@@ -23,8 +23,8 @@ export interface BlockEditorParts extends BlockImageParts {
   readonly map: WritableBlockMap;
   readonly kernels: Kernels;
   readonly flush: boolean;
-  /** The backing chain, if it was opened. */
-  readonly backingImage: Image | null;
+  /** As in `EditRequest`. */
+  backingImage?(): Promise<Image | null>;
   /** After the tables, at every commit: what else the file tells of itself. Absent: nothing. */
   afterCommit?(): Promise<void>;
   /** Before the first change. */
@@ -47,9 +47,9 @@ export class BlockEditor extends BlockImage implements EditableImage {
 
   constructor(protected override readonly parts: BlockEditorParts) {
     super(parts);
-    const { map, size, backingImage, backing = null } = parts;
+    const { map, size, backing = null } = parts;
     this.unit = unitOf(map.blockSize);
-    const readAround = (offset: number, into: Uint8Array) => this.#readAround(offset, into, backingImage);
+    const readAround = (offset: number, into: Uint8Array) => this.#readAround(offset, into);
     const hasBacking = backing !== null;
     this.#placer = new BlockPlacer({ readsZero: false, freshSpace: false, hasBacking, size, readAround }, map);
   }
@@ -92,7 +92,8 @@ export class BlockEditor extends BlockImage implements EditableImage {
       throw new ImageError('io', 'Input/output error', { file: this.parts.source.name, offset });
   }
 
-  async #readAround(offset: number, into: Uint8Array, backing: Image | null): Promise<void> {
+  async #readAround(offset: number, into: Uint8Array): Promise<void> {
+    const backing = (await this.parts.backingImage?.()) ?? null;
     if (this.backing !== null && backing === null)
       throw new ImageError('invalid', `Writing less than a block needs the backing file '${this.backing.name}'`);
     await readThrough(this, backing, offset, into);
