@@ -56,6 +56,15 @@ export class PipeProgress implements Progress {
   }
 }
 
+/**
+ * What -p shows: a bar on a terminal, `qemu-img`'s bytes anywhere else.
+ *
+ * @param step points of a hundred between two of its outputs
+ */
+export function visibleProgress(output: Output, step?: number): Progress {
+  return output.isTTY ? new BarProgress(output) : new PipeProgress(output, step);
+}
+
 /** Milliseconds between two drawings of the bar. */
 const REDRAW = 100;
 

@@ -1,5 +1,6 @@
 /** What has to be read to compare two disks: nothing where both are known to hold zeros. */
 import { ImageError } from '../errors.js';
+import { ExtentCursor } from '../image/extent-cursor.js';
 import type { Extent, Image } from '../image/image.js';
 
 export interface Disk {
@@ -45,7 +46,7 @@ async function* commonSteps(
   isStrict: boolean,
   chunk: number,
 ): AsyncGenerator<CompareStep> {
-  const cursors = [new ExtentCursor(disks[0]), new ExtentCursor(disks[1])] as const;
+  const cursors = [new DiskCursor(disks[0]), new DiskCursor(disks[1])] as const;
   for (let offset = 0; offset < end; ) {
     const first = await cursors[0].at(offset);
     const second = await cursors[1].at(offset);
@@ -67,7 +68,7 @@ async function* commonSteps(
 /** What the longer disk has beyond the end of the other one. */
 async function* restSteps(disks: readonly [Disk, Disk], from: number, chunk: number): AsyncGenerator<CompareStep> {
   const disk = disks[0].image.size > from ? 0 : 1;
-  const cursor = new ExtentCursor(disks[disk]);
+  const cursor = new DiskCursor(disks[disk]);
   for (let offset = from; offset < disks[disk].image.size; ) {
     const { start, length, kind } = await cursor.at(offset);
     if (kind === 'data') yield* cut(offset, start + length, chunk, (piece) => ({ kind: 'blank', disk, ...piece }));
@@ -92,31 +93,20 @@ function hasSameStatus(first: Extent, second: Extent): boolean {
   );
 }
 
-/** Walks the extents of a disk, as far as they are asked for. */
-class ExtentCursor {
-  #known: Extent[] = [];
-  #index = 0;
+/** As `ExtentCursor`, with an error that names the disk. */
+class DiskCursor {
+  readonly #cursor: ExtentCursor;
 
-  constructor(private readonly disk: Disk) {}
-
-  /** The extent with the byte at `offset`, which never goes back. */
-  async at(offset: number): Promise<Extent> {
-    for (; this.#index < this.#known.length; this.#index++) {
-      const extent = this.#known[this.#index]!;
-      if (offset < extent.start + extent.length) return extent;
-    }
-    this.#known = await this.#ask(offset);
-    this.#index = 0;
-    return this.#known[0]!;
+  constructor(private readonly disk: Disk) {
+    this.#cursor = new ExtentCursor(disk.image);
   }
 
-  async #ask(offset: number): Promise<Extent[]> {
-    const { image, name } = this.disk;
+  async at(offset: number): Promise<Extent> {
     try {
-      return await image.extents(offset, image.size - offset);
+      return await this.#cursor.at(offset);
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
-      throw new ImageError(error.code, `Sector allocation test failed for ${name}`, { cause: error });
+      throw new ImageError(error.code, `Sector allocation test failed for ${this.disk.name}`, { cause: error });
     }
   }
 }

@@ -5,6 +5,7 @@ import type { Kernels } from '../kernels/kernels.js';
 import { cacheMode } from './cache-modes.js';
 import { type CompareStep, compareSteps, type Disk } from './compare-steps.js';
 import { firstDifference, firstNonZero } from './differences.js';
+import { inOrder } from './in-order.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
 import type { ImageName, OpenSettings, Trust } from './settings.js';
@@ -68,13 +69,6 @@ async function openBoth(opener: ImageOpener, request: CompareRequest): Promise<[
   return [await open(request.first), await open(request.second)];
 }
 
-/** A step under way. */
-interface Flight {
-  step: CompareStep;
-  /** null: no difference. Never rejects but for bugs. */
-  result: Promise<Comparison | null>;
-}
-
 class Comparer {
   readonly #total: number;
 
@@ -87,31 +81,17 @@ class Comparer {
     this.#total = Math.max(disks[0].image.size, disks[1].image.size);
   }
 
-  /** Steps run concurrently; their results count in the order of the disk. */
   async run(): Promise<Comparison> {
-    const flights: Flight[] = [];
-    const land = async ({ step, result }: Flight): Promise<Comparison | null> => {
-      const found = await result;
-      if (found === null) this.#passed(step);
-      return found;
-    };
-    try {
-      for await (const step of compareSteps(this.disks, this.isStrict, CHUNK)) {
-        flights.push({ step, result: this.#perform(step) });
-        if (flights.length < IN_FLIGHT) continue;
-        const found = await land(flights.shift()!);
-        if (found !== null) return found;
-      }
-      for (let next = flights.shift(); next !== undefined; next = flights.shift()) {
-        const found = await land(next);
-        if (found !== null) return found;
-      }
-    } finally {
-      // their buffers are in use until they have ended
-      await Promise.allSettled(flights.map(({ result }) => result));
-    }
-    this.events.onProgress(this.#total, this.#total);
-    return { kind: 'identical' };
+    let result: Comparison = { kind: 'identical' };
+    const steps = compareSteps(this.disks, this.isStrict, CHUNK);
+    const perform = (step: CompareStep) => this.#perform(step);
+    await inOrder(steps, IN_FLIGHT, perform, (found, step) => {
+      if (found !== null) result = found;
+      else this.#passed(step);
+      return found === null;
+    });
+    if (result.kind === 'identical') this.events.onProgress(this.#total, this.#total);
+    return result;
   }
 
   #passed(step: CompareStep): void {

@@ -5,7 +5,7 @@ import { UsageError } from '../getopt.js';
 import { type HelpRequest, helpOption, type Option, option, parseInto } from '../options.js';
 import { print } from '../output.js';
 import { printError, printWarning } from '../program.js';
-import { BarProgress, PipeProgress, type Progress } from '../progress.js';
+import { visibleProgress } from '../progress.js';
 import { externalOption, objectOption } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -75,7 +75,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   if (first === undefined || second === undefined || more.length > 0)
     throw new UsageError('Expecting two image file names');
   const { imageOptions } = request;
-  const progress = request.progress && !request.quiet ? visibleProgress() : null;
+  const progress = request.progress && !request.quiet ? visibleProgress(process.stdout, STEP) : null;
   const say = (line: string) => {
     if (!request.quiet) print(`${line}\n`);
   };
@@ -118,10 +118,6 @@ function conclude(comparison: Comparison, say: (line: string) => void): number {
 
 /** Points of a hundred between two outputs of `qemu-img compare -p`. */
 const STEP = 2;
-
-function visibleProgress(): Progress {
-  return process.stdout.isTTY ? new BarProgress(process.stdout) : new PipeProgress(process.stdout, STEP);
-}
 
 export const compare: Verb = {
   name: 'compare',

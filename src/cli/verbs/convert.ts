@@ -21,7 +21,7 @@ import {
 } from '../options.js';
 import { print } from '../output.js';
 import { printError, printWarning } from '../program.js';
-import { BarProgress, OnDemandProgress, PipeProgress, type Progress } from '../progress.js';
+import { OnDemandProgress, visibleProgress } from '../progress.js';
 import { Cancellation } from '../signals.js';
 import { appendOptions, externalOption, objectOption } from './common.js';
 import type { Verb } from './verb.js';
@@ -175,7 +175,7 @@ async function runWithProgress(
   target: string,
 ): Promise<void> {
   const onDemand = new OnDemandProgress(process.stderr);
-  const progress = request.progress && !request.quiet ? visibleProgress() : onDemand;
+  const progress = request.progress && !request.quiet ? visibleProgress(process.stdout) : onDemand;
   const cancellation = new Cancellation(() => onDemand.ask());
   let started = false;
   let success = false;
@@ -199,10 +199,6 @@ async function runWithProgress(
     if (started) progress.end(success);
     cancellation.finish();
   }
-}
-
-function visibleProgress(): Progress {
-  return process.stdout.isTTY ? new BarProgress(process.stdout) : new PipeProgress(process.stdout);
 }
 
 export const convert: Verb = {

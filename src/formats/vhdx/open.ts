@@ -56,7 +56,6 @@ export async function editVhdx(
     map,
     kernels,
     flush,
-    backingImage: null,
     afterCommit: grow,
     // New identities before the first change, as the format demands.
     prepare: async () => {

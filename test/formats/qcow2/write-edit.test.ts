@@ -132,7 +132,7 @@ describeWith(['qemu-img', 'qemu-io'], 'an image that is changed in place', () =>
     const o = ['-o', optionText({ ...options, backing_file: 'base.qcow2', backing_fmt: 'qcow2' })];
     qemuImg('create', '-q', '-f', 'qcow2', ...o, path, String(model.length));
     const backing = (await qcow2.open!(await openFile(base, 'read'), contextFor(base))) as Image;
-    const image = await edit(path, { backing });
+    const image = await edit(path, { backing: async () => backing });
     const view = new Uint8Array(model);
     await scrambleOverlay(image, view, new Random(5));
     await image.finish();
