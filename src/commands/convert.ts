@@ -13,6 +13,7 @@ import { SalvagedImage } from '../image/salvaged.js';
 import { SliceImage } from '../image/slice.js';
 import { BlankWriter } from '../image/writer-filter.js';
 import { type BitmapCopy, BitmapWriter, chooseBitmaps } from './bitmaps.js';
+import { cacheMode } from './cache-modes.js';
 import { copyOffload } from './copy-offload.js';
 import { type OptionChoice, parseCreateOptions } from './create-options.js';
 import { chainOf, contentOf, type GraphNode, type ImageNode, storageOf } from './graph.js';
@@ -122,21 +123,6 @@ export function convert(
   return ImageOpener.use(platform, { ...request, onWarning: events.onWarning }, (opener) =>
     new Conversion(opener, request, events).run(cache),
   );
-}
-
-const CACHE_MODES: { [name: string]: CacheMode } = {
-  none: 'none',
-  off: 'none',
-  writeback: 'writeback',
-  writethrough: 'writethrough',
-  directsync: 'directsync',
-  unsafe: 'unsafe',
-};
-
-function cacheMode(what: string, name: string): CacheMode {
-  const mode = CACHE_MODES[name];
-  if (mode === undefined) throw new ImageError('invalid', `Invalid ${what}: ${name}`);
-  return mode;
 }
 
 /** What is filled. */

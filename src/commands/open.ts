@@ -140,6 +140,11 @@ export class ImageOpener {
     return protocol;
   }
 
+  /** There is a format or a protocol of that name. */
+  knowsDriver(name: string): boolean {
+    return findDriver(name) !== undefined || this.#protocols.some(({ names }) => names.includes(name));
+  }
+
   /** The disk of this node alone; storage without a format is a raw disk. */
   async layer(node: GraphNode): Promise<Image> {
     if (node.kind === 'image') return node.image;
@@ -151,6 +156,13 @@ export class ImageOpener {
     const upper = layer ?? (await this.layer(node));
     if (node.kind === 'storage' || node.backing === null) return upper;
     return new OverlayImage(upper, await this.disk(node.backing));
+  }
+
+  /** The layers from `node` down to the one over `base`, a node of its chain, as a disk of their own. */
+  async layersAbove(base: GraphNode, node: GraphNode): Promise<Image> {
+    const upper = await this.layer(node);
+    if (node.kind === 'storage' || node.backing === null || node.backing === base) return upper;
+    return new OverlayImage(upper, await this.layersAbove(base, node.backing));
   }
 
   /** The same for each name that one image has (`x`, `./x`, a link to it): its format and the real path. */

@@ -165,6 +165,11 @@ export interface EditableImage extends Image, ImageWriter {
   /** Makes the range read as zeros, hiding the backing file. */
   zero(offset: number, length: number): Promise<void>;
   flush(): Promise<void>;
+  /**
+   * Names another backing file, or none; the disk's content changes with it. Absent: the format's names cannot change.
+   * Throws `no-space` if the header has no room for it.
+   */
+  setBacking?(reference: BackingReference | null): Promise<void>;
 }
 
 /** A data extent is what must be read; the other kinds read as zeros in an image without a backing file. */

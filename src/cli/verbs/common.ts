@@ -28,6 +28,24 @@ export function readingOptions<R extends ReadingRequest>(): Option<R>[] {
   ];
 }
 
+/** What verbs ask that show how far they are. */
+export interface ProgressRequest extends HelpRequest {
+  progress: boolean;
+  quiet: boolean;
+}
+
+/** `-p`, `-q`. */
+export function progressOptions<R extends ProgressRequest>(): Option<R>[] {
+  return [
+    option('p', 'progress', null, 'show progress', (request) => {
+      request.progress = true;
+    }),
+    option('q', 'quiet', null, 'print nothing but errors', (request) => {
+      request.quiet = true;
+    }),
+  ];
+}
+
 /** `--object`: secrets, for options that name them. */
 export function objectOption<R extends HelpRequest>(): Option<R> {
   return option('', 'object', 'OBJDEF', 'a QEMU object: secret,id=ID,data=TEXT or file=NAME', (request, value) => {

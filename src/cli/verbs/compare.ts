@@ -2,14 +2,14 @@
 import { type Comparison, compareImages } from '../../commands/compare.js';
 import type { Platform } from '../../commands/platform.js';
 import { UsageError } from '../getopt.js';
-import { type HelpRequest, helpOption, type Option, option, parseInto } from '../options.js';
+import { helpOption, type Option, option, parseInto } from '../options.js';
 import { print } from '../output.js';
 import { printError, printWarning } from '../program.js';
 import { visibleProgress } from '../progress.js';
-import { externalOption, objectOption } from './common.js';
+import { externalOption, objectOption, type ProgressRequest, progressOptions } from './common.js';
 import type { Verb } from './verb.js';
 
-interface CompareArguments extends HelpRequest {
+interface CompareArguments extends ProgressRequest {
   firstFormat: string | null;
   secondFormat: string | null;
   imageOptions: boolean;
@@ -17,8 +17,6 @@ interface CompareArguments extends HelpRequest {
   share: boolean;
   allowExternal: boolean;
   strict: boolean;
-  progress: boolean;
-  quiet: boolean;
 }
 
 /** Exit code 1 says that the images differ; these say that nobody knows. */
@@ -44,12 +42,7 @@ const options: readonly Option<CompareArguments>[] = [
   option('s', 'strict', null, 'sizes and allocation have to be the same too', (request) => {
     request.strict = true;
   }),
-  option('p', 'progress', null, 'show progress', (request) => {
-    request.progress = true;
-  }),
-  option('q', 'quiet', null, 'print nothing but errors', (request) => {
-    request.quiet = true;
-  }),
+  ...progressOptions<CompareArguments>(),
   objectOption(),
   externalOption(),
 ];

@@ -10,26 +10,14 @@ import type { Platform } from '../../commands/platform.js';
 import type { SnapshotChoice } from '../../commands/snapshots.js';
 import { ImageError } from '../../errors.js';
 import { createOptionsHelp, ownOptionsHelp } from '../create-help.js';
-import {
-  type HelpRequest,
-  helpOption,
-  integerArgument,
-  type Option,
-  option,
-  parseInto,
-  sizeArgument,
-} from '../options.js';
+import { runLong } from '../long-work.js';
+import { helpOption, integerArgument, type Option, option, parseInto, sizeArgument } from '../options.js';
 import { print } from '../output.js';
 import { printError, printWarning } from '../program.js';
-import { OnDemandProgress, visibleProgress } from '../progress.js';
-import { Cancellation } from '../signals.js';
-import { appendOptions, externalOption, objectOption } from './common.js';
+import { appendOptions, externalOption, objectOption, type ProgressRequest, progressOptions } from './common.js';
 import type { Verb } from './verb.js';
 
-interface ConvertArguments extends HelpRequest, Omit<ConvertRequest, 'sources' | 'target' | 'signal'> {
-  progress: boolean;
-  quiet: boolean;
-}
+type ConvertArguments = ProgressRequest & Omit<ConvertRequest, 'sources' | 'target' | 'signal'>;
 
 type Set = (request: ConvertArguments, value: string) => void;
 
@@ -142,12 +130,7 @@ const copyOptions: readonly Option<ConvertArguments>[] = [
   option('r', 'rate-limit rate', 'RATE', 'bytes written a second', (request, value) => {
     request.rate = sizeArgument('rate limit', value);
   }),
-  option('p', 'progress', null, 'show progress', (request) => {
-    request.progress = true;
-  }),
-  option('q', 'quiet', null, 'print nothing but errors', (request) => {
-    request.quiet = true;
-  }),
+  ...progressOptions<ConvertArguments>(),
   objectOption(),
   externalOption(),
 ];
@@ -164,41 +147,17 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
     return 0;
   }
   if (target === null) throw new ImageError('invalid', 'Must specify image file name');
-  await runWithProgress(platform, request, names, target);
-  return 0;
-}
-
-async function runWithProgress(
-  platform: Platform,
-  request: ConvertArguments,
-  sources: string[],
-  target: string,
-): Promise<void> {
-  const onDemand = new OnDemandProgress(process.stderr);
-  const progress = request.progress && !request.quiet ? visibleProgress(process.stdout) : onDemand;
-  const cancellation = new Cancellation(() => onDemand.ask());
-  let started = false;
-  let success = false;
-  try {
-    await convertImages(
+  const onWarning = (message: string) => {
+    if (!request.quiet) printWarning(message);
+  };
+  await runLong(request, ({ signal, start, update }) =>
+    convertImages(
       platform,
-      { ...request, sources, target, signal: cancellation.signal },
-      {
-        onStart: () => {
-          started = true;
-          progress.start();
-        },
-        onProgress: (done, total) => progress.update(done, total),
-        onWarning: (message) => {
-          if (!request.quiet) printWarning(message);
-        },
-      },
-    );
-    success = true;
-  } finally {
-    if (started) progress.end(success);
-    cancellation.finish();
-  }
+      { ...request, sources: names, target, signal },
+      { onStart: start, onProgress: update, onWarning },
+    ),
+  );
+  return 0;
 }
 
 export const convert: Verb = {

@@ -7,10 +7,11 @@ import { create } from './create.js';
 import { dd } from './dd.js';
 import { info } from './info.js';
 import { map } from './map.js';
+import { rebase } from './rebase.js';
 import type { Verb } from './verb.js';
 
 /** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = ['amend', 'bench', 'bitmap', 'commit', 'measure', 'rebase', 'resize', 'snapshot'];
+const MISSING = ['amend', 'bench', 'bitmap', 'commit', 'measure', 'resize', 'snapshot'];
 
 function missing(name: string): Verb {
   return {
@@ -23,6 +24,6 @@ function missing(name: string): Verb {
 }
 
 /** The verbs that do something. */
-export const availableVerbs: readonly Verb[] = [check, compare, convert, create, dd, info, map];
+export const availableVerbs: readonly Verb[] = [check, compare, convert, create, dd, info, map, rebase];
 
 export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];

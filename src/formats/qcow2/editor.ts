@@ -19,7 +19,14 @@ import { roundDown, roundUp } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { EditRequest } from '../../image/driver.js';
 import { HostWrites } from '../../image/host-writes.js';
-import type { BitmapInfo, BitmapStretch, EditableImage, PendingWrite, PreparedRun } from '../../image/image.js';
+import type {
+  BackingReference,
+  BitmapInfo,
+  BitmapStretch,
+  EditableImage,
+  PendingWrite,
+  PreparedRun,
+} from '../../image/image.js';
 import type { Piece, UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSink } from '../../storage/storage.js';
@@ -28,7 +35,7 @@ import { BitmapStore } from './bitmaps-write.js';
 import { clearStore } from './encryption.js';
 import { serializeHeader } from './header.js';
 import { QcowImage, type QcowParts } from './image.js';
-import { AUTOCLEAR } from './layout.js';
+import { AUTOCLEAR, LIMITS } from './layout.js';
 import { DEFAULT_LEVEL } from './options.js';
 import { dataSink, encodingOf, runToPlace, unitOf, type WritingParts } from './parts.js';
 import { RunPlacer } from './run-placer.js';
@@ -109,6 +116,30 @@ export class QcowEditor extends QcowImage implements EditableImage {
 
   async addBitmap(bitmap: BitmapInfo, content: AsyncIterable<BitmapStretch>): Promise<void> {
     await this.#inTurn(() => this.#bitmapStore.add(bitmap, content));
+  }
+
+  /** What was written before comes to the file before the name does. */
+  async setBacking(reference: BackingReference | null): Promise<void> {
+    await this.#inTurn(async () => {
+      const { header } = this.writing;
+      if (reference !== null) this.#checkBackingName(reference.name);
+      const changed = {
+        ...header,
+        backingFile: reference?.name ?? null,
+        extensions: { ...header.extensions, backingFormat: reference?.format ?? null },
+      };
+      const bytes = serializeHeader(changed);
+      await this.#commit();
+      if (this.request.flush) await this.#flushStores();
+      Object.assign(header, changed);
+      await this.writing.store.write(0, bytes);
+    });
+  }
+
+  #checkBackingName(name: string): void {
+    const isDataRaw = (this.writing.header.autoclearFeatures & AUTOCLEAR.rawData) !== 0n;
+    if (isDataRaw || new TextEncoder().encode(name).length > LIMITS.backingName)
+      throw new ImageError('invalid', 'Invalid argument');
   }
 
   async flush(): Promise<void> {

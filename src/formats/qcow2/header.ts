@@ -253,7 +253,7 @@ function readBackingName(firstCluster: Uint8Array, offset: number, length: numbe
 
 /**
  * The header as it goes to disk: fields, extensions and backing file name, filled up with zeros to a whole cluster.
- * Version 3 always gets the full-length header, as QEMU writes it. Throws `invalid` if the cluster is too small.
+ * Version 3 always gets the full-length header, as QEMU writes it. Throws `no-space` if the cluster is too small.
  */
 export function serializeHeader(header: QcowHeader): Uint8Array {
   const bytes = new Uint8Array(clusterSizeOf(header));
@@ -262,7 +262,8 @@ export function serializeHeader(header: QcowHeader): Uint8Array {
   const backingName = new TextEncoder().encode(header.backingFile ?? '');
   const backingFileOffset = fixedLength + header.unknownFields.length + extensions.length;
   // QEMU's word for it: what is full is the header cluster, not the disk.
-  if (backingFileOffset + backingName.length > bytes.length) throw new ImageError('invalid', 'No space left on device');
+  if (backingFileOffset + backingName.length > bytes.length)
+    throw new ImageError('no-space', 'No space left on device');
   writeVersion2(bytes, header);
   if (header.version === 3) writeVersion3(bytes, header);
   bytes.set(header.unknownFields, fixedLength);

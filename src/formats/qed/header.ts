@@ -65,3 +65,25 @@ export async function writeHeader(store: ByteStore, header: QedHeader): Promise<
   HEADER.write(bytes, header);
   await store.write(0, bytes);
 }
+
+/** Changes the backing file's name, which stands behind the fields. Throws `no-space` if it does not fit there. */
+export async function writeBacking(
+  store: ByteStore,
+  header: QedHeader,
+  reference: BackingReference | null,
+): Promise<void> {
+  const name = new TextEncoder().encode(reference?.name ?? '');
+  if (HEADER.size + name.length > header.headerSize * header.clusterSize)
+    throw new ImageError('no-space', 'No space left on device');
+  // Features that nobody here knows may have put something else there.
+  if (reference !== null && header.compatFeatures !== 0n)
+    throw new ImageError('unsupported', 'Operation not supported');
+  let features = header.features & ~(FEATURE.backingFile | FEATURE.backingIsRaw);
+  if (reference !== null) features |= FEATURE.backingFile;
+  if (reference?.format === 'raw') features |= FEATURE.backingIsRaw;
+  Object.assign(header, { features, backingNameOffset: HEADER.size, backingNameSize: name.length });
+  const bytes = new Uint8Array(HEADER.size + name.length);
+  HEADER.write(bytes, header);
+  bytes.set(name, HEADER.size);
+  await store.write(0, bytes);
+}

@@ -7,7 +7,7 @@ import { BlockImage } from '../../image/blocks/block-image.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { checkTables } from './check.js';
-import { readBacking, readHeader, writeHeader } from './header.js';
+import { readBacking, readHeader, writeBacking, writeHeader } from './header.js';
 import { FEATURE, type QedHeader } from './layout.js';
 import { qedMap } from './map.js';
 import { partsOf } from './parts.js';
@@ -44,6 +44,7 @@ export async function editQed(store: ByteStore, request: EditRequest, context: D
     kernels: context.kernels,
     flush: request.flush,
     ...(request.backing === undefined ? {} : { backingImage: request.backing }),
+    setBacking: (reference) => writeBacking(store, header, reference),
     prepare: () => mark(store, header, marks ? FEATURE.needCheck : 0n),
     async finished() {
       if (store.size < space.end) await store.truncate(space.end);

@@ -9,7 +9,7 @@ import type { Kernels, Piece } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { HostWrites } from '../host-writes.js';
-import type { EditableImage, Image, PendingWrite, PreparedRun } from '../image.js';
+import type { BackingReference, EditableImage, Image, PendingWrite, PreparedRun } from '../image.js';
 import { BlockImage, type BlockImageParts } from './block-image.js';
 import type { WritableBlockMap } from './block-map.js';
 import { BlockPlacer, readThrough } from './block-placer.js';
@@ -27,6 +27,8 @@ export interface BlockEditorParts extends BlockImageParts {
   backingImage?(): Promise<Image | null>;
   /** After the tables, at every commit: what else the file tells of itself. Absent: nothing. */
   afterCommit?(): Promise<void>;
+  /** As in `EditableImage`; what was written before is in the file by then. */
+  setBacking?(reference: BackingReference | null): Promise<void>;
   /** Before the first change. */
   prepare?(): Promise<void>;
   /** When nothing more is going to change. */
@@ -38,6 +40,7 @@ export class BlockEditor extends BlockImage implements EditableImage {
   readonly encoding = null;
   readonly unordered = false;
   readonly readsZero = false;
+  readonly setBacking?: (reference: BackingReference | null) => Promise<void>;
   readonly #placer: BlockPlacer;
   #inFlight = 0;
   #onIdle: (() => void) | null = null;
@@ -47,11 +50,12 @@ export class BlockEditor extends BlockImage implements EditableImage {
 
   constructor(protected override readonly parts: BlockEditorParts) {
     super(parts);
-    const { map, size, backing = null } = parts;
+    const { map, size, backing = null, setBacking } = parts;
     this.unit = unitOf(map.blockSize);
     const readAround = (offset: number, into: Uint8Array) => this.#readAround(offset, into);
     const hasBacking = backing !== null;
     this.#placer = new BlockPlacer({ readsZero: false, freshSpace: false, hasBacking, size, readAround }, map);
+    if (setBacking !== undefined) this.setBacking = (reference) => this.#setBacking(reference, setBacking);
   }
 
   place(run: PreparedRun): Promise<PendingWrite | undefined> {
@@ -84,6 +88,13 @@ export class BlockEditor extends BlockImage implements EditableImage {
       await this.#commit();
       await this.parts.finished?.();
       if (this.parts.flush) await this.parts.source.flush();
+    });
+  }
+
+  #setBacking(reference: BackingReference | null, set: NonNullable<EditableImage['setBacking']>): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#commit();
+      await set(reference);
     });
   }
 

@@ -35,8 +35,13 @@ export interface BlockMap {
 
 /** All methods change tables in memory only; `commit` brings them to the file. */
 export interface WritableBlockMap extends BlockMap {
-  /** Gives block `index` a new place of a whole block and returns it. What the file holds there is undefined. */
-  allocate(index: number): MaybePromise<number>;
+  /**
+   * Gives block `index` a new place of a whole block and returns it. What the file holds there is undefined.
+   *
+   * @param expected so many blocks, this one included, are about to be allocated one after the other: nothing of the map's
+   *   own needs to come between them
+   */
+  allocate(index: number, expected: number): MaybePromise<number>;
   /** Gives it a place for a stream of `length` bytes. Absent: the format does not compress. */
   allocatePacked?(index: number, length: number): MaybePromise<number>;
   /** Makes the block read as zeros without storing them, hiding the backing file. Absent: the format has no such entry. */

@@ -29,6 +29,8 @@ interface Part {
   readonly end: number;
   readonly data: { start: number; bytes: Uint8Array }[];
   packed: Uint8Array | null;
+  /** Blocks, this one included, through which the data goes on without a gap. */
+  stretch: number;
 }
 
 const ZEROS = new Uint8Array(64 * 1024);
@@ -87,7 +89,7 @@ export class BlockPlacer {
     const { freshSpace, hasBacking } = this.rules;
     const start = part.index * blockSize;
     const around = this.#isWhole(part) ? null : await this.#around(part, before);
-    const host = await this.map.allocate(part.index);
+    const host = await this.map.allocate(part.index, part.stretch);
     if (around !== null) {
       writes.add(host, around.subarray(0, part.start - start));
       writes.add(host + part.end - start, around.subarray(part.end - start));
@@ -146,7 +148,7 @@ function partsOf(run: PreparedRun, blockSize: number): Part[] {
   for (let at = run.offset; at < end; ) {
     const index = Math.floor(at / blockSize);
     const stop = Math.min(end, (index + 1) * blockSize);
-    parts.push({ index, start: at, end: stop, data: [], packed: null });
+    parts.push({ index, start: at, end: stop, data: [], packed: null, stretch: 1 });
     at = stop;
   }
   const first = parts[0]?.index ?? 0;
@@ -161,7 +163,15 @@ function partsOf(run: PreparedRun, blockSize: number): Part[] {
       at = stop;
     }
   }
+  for (let index = parts.length - 2; index >= 0; index--)
+    if (goesOn(parts[index]!, parts[index + 1]!)) parts[index]!.stretch += parts[index + 1]!.stretch;
   return parts;
+}
+
+/** Data goes on from one block into the next. */
+function goesOn(part: Part, next: Part): boolean {
+  const last = part.data.at(-1);
+  return last !== undefined && last.start + last.bytes.length === next.start && next.data[0]?.start === next.start;
 }
 
 /** What `readAround` is for an image over its backing file: its own content, the backing file's where it has none. */

@@ -3,6 +3,7 @@
  *
  * The L1 table lies in one place; L2 tables are made when they are needed, at the end of the file.
  */
+import { roundDown } from '../../bytes.js';
 import { corrupt } from '../../errors.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { TableCache } from '../table-cache.js';
@@ -73,11 +74,29 @@ export class TwoLevelMap implements WritableBlockMap {
     return isPending(table) ? table.then((arrived) => this.#findIn(arrived, index)) : this.#findIn(table, index);
   }
 
-  async allocate(index: number): Promise<number> {
+  async allocate(index: number, expected: number): Promise<number> {
     if (this.rules.tablesFirst) await this.#table(index);
-    const host = this.space.take(this.blockSize, this.blockSize);
+    else if (expected > 1) await this.#reserve(index, expected);
+    const host = this.#takeReserved(index) ?? this.space.take(this.blockSize, this.blockSize);
     await this.#assign(index, host);
     return host;
+  }
+
+  /** Blocks that had to come before their L2 table. */
+  #reserved = { first: 0, end: 0, host: 0 };
+
+  /** Takes space for `count` blocks, as far as they share an L2 table that has to be made. */
+  async #reserve(index: number, count: number): Promise<void> {
+    const { l1, l2Entries } = this.rules;
+    if ((await l1.get(Math.floor(index / l2Entries))) !== 0) return;
+    const end = Math.min(index + count, roundDown(index, l2Entries) + l2Entries);
+    const host = this.space.take((end - index) * this.blockSize, this.blockSize);
+    this.#reserved = { first: index, end, host };
+  }
+
+  #takeReserved(index: number): number | null {
+    const { first, end, host } = this.#reserved;
+    return index >= first && index < end ? host + (index - first) * this.blockSize : null;
   }
 
   get isCrowded(): boolean {
