@@ -5,8 +5,8 @@ import { chainOf, type GraphNode, type ImageNode, nodeName } from './graph.js';
 import type { Platform } from './platform.js';
 
 /**
- * The backing file below `top` that `name` means: as the image above it has it, as it is opened, or, for a path, counted
- * from the directory of the image above it. null: there is none.
+ * The backing file below `top` that `name` means: a path, counted from the directory of the image above it, or anything
+ * else just as that image has it or as it is opened. null: there is none.
  */
 export async function findBackingFile(platform: Platform, top: GraphNode, name: string): Promise<GraphNode | null> {
   for (const overlay of chainOf(top)) {
@@ -18,9 +18,14 @@ export async function findBackingFile(platform: Platform, top: GraphNode, name: 
 
 async function meansBacking(platform: Platform, overlay: ImageNode, name: string): Promise<boolean> {
   const { backing } = overlay.image;
-  if (name === backing?.name || name === nodeName(overlay.backing!)) return true;
-  const overlayName = nodeName(overlay);
-  if (backing === null || [name, backing.name, overlayName].some((each) => protocolPrefix(each) !== null)) return false;
-  const meant = await platform.realPath(resolveReference(overlayName, name));
+  const opened = nodeName(overlay.backing!);
+  if (backing === null) return name === opened;
+  if (!isPath(name) || !isPath(backing.name)) return name === backing.name || name === opened;
+  if (!isPath(nodeName(overlay))) return false;
+  const meant = await platform.realPath(resolveReference(nodeName(overlay), name));
   return meant === (await platform.realPath(fullBackingName(overlay)));
+}
+
+function isPath(name: string): boolean {
+  return protocolPrefix(name) === null;
 }

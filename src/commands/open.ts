@@ -341,6 +341,7 @@ export class ImageOpener {
     try {
       return await this.#openTree(named, child, {
         ...frame,
+        settings: { ...frame.settings, share: frame.settings.share || frame.edit?.shareChain === true },
         above,
         edit: null,
         byUser: frame.byUser && named === null,

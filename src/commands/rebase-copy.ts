@@ -89,7 +89,7 @@ async function* chunks({ target, before, after, between }: DifferenceCopy): Asyn
       continue;
     }
     const same = await mayDiffer.sameUntil(offset);
-    const next = same >= end ? end : roundDown(same, target.unit);
+    const next = same >= end ? end : roundDown(same, target.clusterSize);
     if (next <= offset) {
       const stop = Math.min(end, roundDown(offset, CHUNK) + CHUNK);
       yield { offset, length: stop - offset };
@@ -161,7 +161,7 @@ function findDifferences(offset: number, before: Uint8Array, after: Uint8Array, 
 /** Beyond the end of the old backing file there were zeros: they need no space. */
 async function store(kernels: Kernels, copy: DifferenceCopy, { offset, length, bytes }: Difference): Promise<void> {
   const { target, sizeBefore } = copy;
-  const dataEnd = Math.min(Math.max(offset, roundUp(sizeBefore, target.unit)), offset + length);
+  const dataEnd = Math.min(Math.max(offset, roundUp(sizeBefore, target.clusterSize)), offset + length);
   try {
     if (dataEnd > offset) await storeData(kernels, copy, offset, bytes.subarray(0, dataEnd - offset));
     if (dataEnd < offset + length) await target.zero(dataEnd, offset + length - dataEnd);
@@ -176,7 +176,7 @@ async function store(kernels: Kernels, copy: DifferenceCopy, { offset, length, b
 async function storeData(kernels: Kernels, copy: DifferenceCopy, offset: number, bytes: Uint8Array): Promise<void> {
   const { target, compress } = copy;
   const end = offset + bytes.length;
-  const isWhole = offset % target.unit === 0 && (end % target.unit === 0 || end === target.size);
+  const isWhole = offset % target.clusterSize === 0 && (end % target.clusterSize === 0 || end === target.size);
   if (!compress || target.encoding === null || !isWhole) {
     await target.write(offset, bytes);
     return;

@@ -11,7 +11,7 @@ import type { Image } from '../image/image.js';
 import { OverlayImage } from '../image/overlay.js';
 import { cacheMode } from './cache-modes.js';
 import { findBackingFile } from './chain-search.js';
-import { resolveReference } from './file-names.js';
+import { protocolPrefix, resolveReference } from './file-names.js';
 import { chainOf, type GraphNode, nodeName } from './graph.js';
 import { type EditTarget, ImageOpener } from './open.js';
 import type { CacheMode, Platform } from './platform.js';
@@ -73,7 +73,7 @@ class Rebase {
   async #keepContent({ node, editor }: EditTarget, cache: CacheMode, onProgress: OnRebaseProgress): Promise<void> {
     const { opener, request } = this;
     const name = request.backingFile ?? '';
-    const known = name === '' ? null : await findBackingFile(opener.platform, node, this.#fullName(node, name));
+    const known = name === '' ? null : await findBackingFile(opener.platform, node, await this.#fullName(node, name));
     if (known !== null && known === node.backing) return;
     const next = known ?? (name === '' ? null : await this.#openNext(nodeName(node), name, cache));
     const disk = async (of: GraphNode | null): Promise<Image> => {
@@ -92,9 +92,11 @@ class Rebase {
     });
   }
 
-  #fullName(node: GraphNode, name: string): string {
+  /** The name as it means the same from everywhere. */
+  async #fullName(node: GraphNode, name: string): Promise<string> {
     try {
-      return resolveReference(nodeName(node), name);
+      const full = resolveReference(nodeName(node), name);
+      return protocolPrefix(full) === null ? await this.opener.platform.realPath(full) : full;
     } catch (error) {
       throw error instanceof ImageError ? error.prefixed('Could not resolve backing filename: ') : error;
     }

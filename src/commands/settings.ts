@@ -41,5 +41,7 @@ export interface EditSettings {
   keepAllocated: boolean;
   /** Open the backing files too; default true. */
   chain?: boolean;
+  /** Open the backing files without locks: one of them is going to be written to as well. */
+  shareChain?: boolean;
   signal?: AbortSignal | undefined;
 }

@@ -170,6 +170,11 @@ export interface EditableImage extends Image, ImageWriter {
    * Throws `no-space` if the header has no room for it.
    */
   setBacking?(reference: BackingReference | null): Promise<void>;
+  /**
+   * Drops all content, so that the backing file shows everywhere; in place of `finish`. Absent: the format cannot, or
+   * would gain no space.
+   */
+  empty?(): Promise<void>;
 }
 
 /** A data extent is what must be read; the other kinds read as zeros in an image without a backing file. */

@@ -1,6 +1,7 @@
 /** The verbs, in the order of the help. */
 import { ImageError } from '../../errors.js';
 import { check } from './check.js';
+import { commit } from './commit.js';
 import { compare } from './compare.js';
 import { convert } from './convert.js';
 import { create } from './create.js';
@@ -11,7 +12,7 @@ import { rebase } from './rebase.js';
 import type { Verb } from './verb.js';
 
 /** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = ['amend', 'bench', 'bitmap', 'commit', 'measure', 'resize', 'snapshot'];
+const MISSING = ['amend', 'bench', 'bitmap', 'measure', 'resize', 'snapshot'];
 
 function missing(name: string): Verb {
   return {
@@ -24,6 +25,6 @@ function missing(name: string): Verb {
 }
 
 /** The verbs that do something. */
-export const availableVerbs: readonly Verb[] = [check, compare, convert, create, dd, info, map, rebase];
+export const availableVerbs: readonly Verb[] = [check, commit, compare, convert, create, dd, info, map, rebase];
 
 export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];

@@ -10,8 +10,8 @@ import type { BackingReference } from '../../image/image.js';
 import { PackedClusters } from '../../image/packed.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
-import { readBacking, readHeader } from './header.js';
-import { CRYPT, type QcowHeader, SECTOR } from './layout.js';
+import { l1Entries, readBacking, readHeader } from './header.js';
+import { CRYPT, ENTRY_SIZE, type QcowHeader, SECTOR } from './layout.js';
 import { qcowMap } from './map.js';
 
 /** Throws `corrupt` or `unsupported`. */
@@ -38,10 +38,20 @@ export async function editQcow(store: ByteStore, request: EditRequest, context: 
     kernels: context.kernels,
     flush: request.flush,
     ...(request.backing === undefined ? {} : { backingImage: request.backing }),
+    empty: () => dropContent(store, header, request.flush),
     async finished() {
       if (store.size < space.end) await store.truncate(space.end);
     },
   });
+}
+
+/** Clears the L1 table and cuts off what it led to. */
+async function dropContent(store: ByteStore, header: QcowHeader, flush: boolean): Promise<void> {
+  const length = l1Entries(header) * ENTRY_SIZE;
+  await store.zero(header.l1TableOffset, length);
+  if (flush) await store.flush();
+  await store.truncate(header.l1TableOffset + length);
+  if (flush) await store.flush();
 }
 
 function partsOf(

@@ -32,6 +32,7 @@ import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSink } from '../../storage/storage.js';
 import { BitmapTracker } from './bitmaps-track.js';
 import { BitmapStore } from './bitmaps-write.js';
+import { canReset, dropClusters, resetImage } from './empty.js';
 import { clearStore } from './encryption.js';
 import { serializeHeader } from './header.js';
 import { QcowImage, type QcowParts } from './image.js';
@@ -133,6 +134,16 @@ export class QcowEditor extends QcowImage implements EditableImage {
       if (this.request.flush) await this.#flushStores();
       Object.assign(header, changed);
       await this.writing.store.write(0, bytes);
+    });
+  }
+
+  async empty(): Promise<void> {
+    await this.#inTurn(async () => {
+      const { store, header, clusterTables } = this.writing;
+      await this.#commit();
+      if (canReset(header)) return resetImage(store, header);
+      await perform(dropClusters(header, clusterTables, () => this.#makeRoom()));
+      await this.#finish();
     });
   }
 

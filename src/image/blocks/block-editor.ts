@@ -29,6 +29,8 @@ export interface BlockEditorParts extends BlockImageParts {
   afterCommit?(): Promise<void>;
   /** As in `EditableImage`; what was written before is in the file by then. */
   setBacking?(reference: BackingReference | null): Promise<void>;
+  /** As in `EditableImage`. */
+  empty?(): Promise<void>;
   /** Before the first change. */
   prepare?(): Promise<void>;
   /** When nothing more is going to change. */
@@ -41,6 +43,7 @@ export class BlockEditor extends BlockImage implements EditableImage {
   readonly unordered = false;
   readonly readsZero = false;
   readonly setBacking?: (reference: BackingReference | null) => Promise<void>;
+  readonly empty?: () => Promise<void>;
   readonly #placer: BlockPlacer;
   #inFlight = 0;
   #onIdle: (() => void) | null = null;
@@ -50,12 +53,13 @@ export class BlockEditor extends BlockImage implements EditableImage {
 
   constructor(protected override readonly parts: BlockEditorParts) {
     super(parts);
-    const { map, size, backing = null, setBacking } = parts;
+    const { map, size, backing = null, setBacking, empty } = parts;
     this.unit = unitOf(map.blockSize);
     const readAround = (offset: number, into: Uint8Array) => this.#readAround(offset, into);
     const hasBacking = backing !== null;
     this.#placer = new BlockPlacer({ readsZero: false, freshSpace: false, hasBacking, size, readAround }, map);
     if (setBacking !== undefined) this.setBacking = (reference) => this.#setBacking(reference, setBacking);
+    if (empty !== undefined) this.empty = () => this.#inTurn(empty);
   }
 
   place(run: PreparedRun): Promise<PendingWrite | undefined> {
