@@ -62,7 +62,7 @@ export async function editVpc(
       if (space.end > end) await store.write(space.end, found.bytes);
     },
   });
-  return new BlockEditor({ ...partsOf(header, size), source: store, map, kernels, flush, backingImage: null });
+  return new BlockEditor({ ...partsOf(header, size), source: store, map, kernels, flush });
 }
 
 function fixedRegion({ offset }: FoundFooter, size: number): Region {
