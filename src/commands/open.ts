@@ -312,6 +312,7 @@ export class ImageOpener {
       kernels: this.platform.kernels,
       encryption: { crypto: this.platform.crypto, secrets: this.#secrets, content: frame.settings.content },
       runtimeOptions,
+      onWarning: this.#warn,
       openReference: async (name, mode): Promise<ByteStore> => {
         const protocol = this.protocolOf(name);
         // Runtime options may also come from a json: name that an image gives for its backing file.

@@ -1,6 +1,7 @@
 /** The driver table, in probe order. A new format is a folder of its own and one line here. */
 import type { ImageDriver, ProbeInput } from '../image/driver.js';
 import { luks } from './luks/index.js';
+import { parallels } from './parallels/index.js';
 import { qcow } from './qcow/index.js';
 import { qcow2 } from './qcow2/index.js';
 import { qed } from './qed/index.js';
@@ -9,7 +10,7 @@ import { vdi } from './vdi/index.js';
 import { vhdx } from './vhdx/index.js';
 import { vpc } from './vpc/index.js';
 
-export const drivers: readonly ImageDriver[] = [qcow2, qcow, qed, vdi, vhdx, vpc, luks, raw];
+export const drivers: readonly ImageDriver[] = [qcow2, qcow, qed, vdi, vhdx, vpc, parallels, luks, raw];
 
 /** The driver that `-f` or `-O` names. */
 export function findDriver(name: string): ImageDriver | undefined {

@@ -22,6 +22,8 @@ export interface DriverContext {
   readonly runtimeOptions?: OptionValues;
   /** Absent: encrypted images can neither be read nor made. */
   readonly encryption?: EncryptionContext;
+  /** Told of what is odd but goes on. */
+  readonly onWarning?: (message: string) => void;
 }
 
 export interface CreateRequest {

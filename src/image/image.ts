@@ -81,7 +81,8 @@ export interface ImageDetails {
   /** Only formats with clusters, grains or blocks. */
   clusterSize?: number;
   encrypted?: boolean;
-  dirty?: boolean;
+  /** It was not closed correctly; null: not told of this format. */
+  dirty?: boolean | null;
   /** `format-specific` of `qemu-img info --output=json`: its `data`; keys in `qemu-img`'s order. */
   formatSpecific?: { type: string; data: { [key: string]: Json } };
 }

@@ -3,7 +3,8 @@ import { ImageError } from '../../errors.js';
 import type { CreateRequest } from '../../image/driver.js';
 import type { OptionTable } from '../../image/options.js';
 import { asDisk } from '../../image/plain/plain-image.js';
-import { PlainWriter, setLength } from '../../image/plain/plain-writer.js';
+import { PlainWriter } from '../../image/plain/plain-writer.js';
+import { setLength } from '../../storage/length.js';
 import type { ByteStore, Preallocation } from '../../storage/storage.js';
 
 export const rawCreateOptions: OptionTable = [

@@ -46,16 +46,6 @@ export class PlainWriter implements ImageWriter {
   }
 }
 
-/** Gives a storage so many bytes; a device that is larger stays so. */
-export async function setLength(store: ByteStore, size: number): Promise<void> {
-  try {
-    await store.truncate(size);
-  } catch (error) {
-    const fits = error instanceof ImageError && error.code === 'invalid' && store.size >= size;
-    if (!fits) throw error;
-  }
-}
-
 /** Writes into an existing disk. */
 export class PlainEditor extends PlainImage implements EditableImage {
   readonly unit = UNIT;
