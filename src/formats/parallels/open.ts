@@ -22,7 +22,7 @@ export async function openParallels(source: ByteSource, { runtimeOptions = {} }:
 /** Opens an image for writing; one that is damaged or was not closed is repaired first, as QEMU does it. */
 export async function editParallels(
   store: ByteStore,
-  { flush, backing }: EditRequest,
+  { flush }: EditRequest,
   { kernels, runtimeOptions = {}, onWarning = () => {} }: DriverContext,
 ): Promise<BlockEditor> {
   const growth = preallocating(runtimeOptions);
@@ -37,7 +37,6 @@ export async function editParallels(
     map,
     kernels,
     flush,
-    backingImage: backing ?? null,
     prepare: () => mark(store, header, IN_USE),
     async finished() {
       if (store.size !== space.end) await setLength(store, space.end);
