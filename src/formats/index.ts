@@ -1,5 +1,8 @@
 /** The driver table, in probe order. A new format is a folder of its own and one line here. */
 import type { ImageDriver, ProbeInput } from '../image/driver.js';
+import { bochs } from './bochs/index.js';
+import { cloop } from './cloop/index.js';
+import { dmg } from './dmg/index.js';
 import { luks } from './luks/index.js';
 import { parallels } from './parallels/index.js';
 import { qcow } from './qcow/index.js';
@@ -10,7 +13,20 @@ import { vdi } from './vdi/index.js';
 import { vhdx } from './vhdx/index.js';
 import { vpc } from './vpc/index.js';
 
-export const drivers: readonly ImageDriver[] = [qcow2, qcow, qed, vdi, vhdx, vpc, parallels, luks, raw];
+export const drivers: readonly ImageDriver[] = [
+  qcow2,
+  qcow,
+  qed,
+  vdi,
+  vhdx,
+  vpc,
+  parallels,
+  bochs,
+  cloop,
+  dmg,
+  luks,
+  raw,
+];
 
 /** The driver that `-f` or `-O` names. */
 export function findDriver(name: string): ImageDriver | undefined {

@@ -23,10 +23,15 @@ export interface PackedCluster {
   /** The stream: offset in the file, and the most bytes that it can take. */
   hostOffset: number;
   packedLength: number;
+  /** Bytes of the content; absent: a cluster. */
+  size?: number;
   /** Bytes of the content to skip, and the place for those that follow. */
   skip: number;
   into: Uint8Array;
 }
+
+/** Decompresses a batch that kernels have no codec for. Throws `corrupt`. */
+export type Unpacker = (batch: readonly Unpack[]) => MaybePromise<void>;
 
 /** A stream and the place for all of its content. */
 interface Job {
@@ -45,13 +50,14 @@ interface Fetch {
 export class PackedClusters {
   readonly #source: ByteSource;
   readonly #kernels: Kernels;
-  readonly #codec: Codec;
+  readonly #codec: Codec | Unpacker;
   readonly #clusterSize: number;
   readonly #capacity: number;
-  /** Contents by the host offset of their stream, the least recently used first; a promise while it is made. */
-  readonly #contents = new Map<number, MaybePromise<Uint8Array>>();
+  /** Contents by `keyOf` their stream, the least recently used first; a promise while it is made. */
+  readonly #contents = new Map<number | string, MaybePromise<Uint8Array>>();
 
-  constructor(source: ByteSource, kernels: Kernels, codec: Codec, clusterSize: number) {
+  /** @param clusterSize bytes of a cluster; of the largest one, if they differ */
+  constructor(source: ByteSource, kernels: Kernels, codec: Codec | Unpacker, clusterSize: number) {
     this.#source = source;
     this.#kernels = kernels;
     this.#codec = codec;
@@ -65,11 +71,12 @@ export class PackedClusters {
     const jobs: Job[] = [];
     const parts: { cluster: PackedCluster; content: Uint8Array }[] = [];
     for (const cluster of wanted) {
-      const content = this.#recall(cluster.hostOffset);
+      const { size = this.#clusterSize } = cluster;
+      const content = this.#recall(keyOf(cluster));
       if (content !== undefined) known.push(copyPart(content, cluster));
-      else if (cluster.into.length === this.#clusterSize) jobs.push(cluster);
+      else if (cluster.into.length === size) jobs.push(cluster);
       else {
-        const fresh = new Uint8Array(this.#clusterSize);
+        const fresh = new Uint8Array(size);
         parts.push({ cluster, content: fresh });
         jobs.push({ ...cluster, into: fresh });
       }
@@ -77,7 +84,7 @@ export class PackedClusters {
     const made = this.#make(jobs);
     for (const { cluster, content } of parts) {
       const arriving = isPending(made) ? made.then(() => content) : content;
-      this.#remember(cluster.hostOffset, arriving);
+      this.#remember(keyOf(cluster), arriving);
       known.push(copyPart(arriving, cluster));
     }
     return allSettled([...known, made]);
@@ -88,21 +95,21 @@ export class PackedClusters {
     this.#contents.clear();
   }
 
-  #recall(hostOffset: number): MaybePromise<Uint8Array> | undefined {
-    const content = this.#contents.get(hostOffset);
+  #recall(key: number | string): MaybePromise<Uint8Array> | undefined {
+    const content = this.#contents.get(key);
     if (content === undefined) return undefined;
-    this.#contents.delete(hostOffset);
-    this.#contents.set(hostOffset, content);
+    this.#contents.delete(key);
+    this.#contents.set(key, content);
     return content;
   }
 
-  #remember(hostOffset: number, content: MaybePromise<Uint8Array>): void {
-    this.#contents.set(hostOffset, content);
+  #remember(key: number | string, content: MaybePromise<Uint8Array>): void {
+    this.#contents.set(key, content);
     if (isPending(content)) {
       const replace = (bytes: Uint8Array | null) => {
-        if (this.#contents.get(hostOffset) !== content) return;
-        if (bytes === null) this.#contents.delete(hostOffset);
-        else this.#contents.set(hostOffset, bytes);
+        if (this.#contents.get(key) !== content) return;
+        if (bytes === null) this.#contents.delete(key);
+        else this.#contents.set(key, bytes);
       };
       content.then(replace, () => replace(null));
     }
@@ -144,8 +151,13 @@ export class PackedClusters {
         batch.push({ packed: parts[index]!.subarray(from, from + packedLength), into });
       }
     }
-    return this.#kernels.unpack(this.#codec, batch);
+    return typeof this.#codec === 'string' ? this.#kernels.unpack(this.#codec, batch) : this.#codec(batch);
   }
+}
+
+/** Where sizes differ, damaged images may give one stream two of them. */
+function keyOf({ hostOffset, size }: PackedCluster): number | string {
+  return size === undefined ? hostOffset : `${hostOffset} ${size}`;
 }
 
 /** Jobs whose streams touch or share a sector, in the order of the file, become one fetch. */
