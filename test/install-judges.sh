@@ -3,7 +3,7 @@
 # On Debian 12 qemu 10 comes from bookworm-backports, by the mirror that the machine's own apt sources name.
 set -euo pipefail
 
-packages=(nbdkit libnbd-bin chromium zstd e2fsprogs libvhdi-utils)
+packages=(nbdkit libnbd-bin chromium zstd e2fsprogs libvhdi-utils bzip2)
 qemu=(qemu-utils)
 
 have() { command -v "$1" >/dev/null 2>&1; }

@@ -8,6 +8,8 @@ import { allSettled, type MaybePromise } from '../../maybe.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { type Chunk, isZero } from './chunks.js';
 import { decodeAdc } from './codecs/adc.js';
+import { decodeBzip2 } from './codecs/bzip2/bzip2.js';
+import { decodeLzfse } from './codecs/lzfse/lzfse.js';
 import { SECTOR, TYPE } from './layout.js';
 
 /** One answer tells of so many extents at most. */
@@ -17,20 +19,15 @@ const EXTENTS_AT_ONCE = 4096;
 const CODECS: ReadonlyMap<number, Codec | Unpacker> = new Map<number, Codec | Unpacker>([
   [TYPE.zlib, 'zlib'],
   [TYPE.adc, each(decodeAdc)],
-]);
-
-/** Compressions that are known by name only. */
-const UNSUPPORTED: ReadonlyMap<number, string> = new Map([
-  [TYPE.bzip2, 'bzip2'],
-  [TYPE.lzfse, 'LZFSE'],
-  [TYPE.lzma, 'LZMA'],
+  [TYPE.bzip2, each(decodeBzip2)],
+  [TYPE.lzfse, each(decodeLzfse)],
 ]);
 
 /** Why the disk cannot be read; null: it can. */
 export function unreadableBecause(chunks: readonly Chunk[]): ImageError | null {
   const odd = chunks.find((chunk) => !isZero(chunk) && chunk.type !== TYPE.raw && !CODECS.has(chunk.type));
   if (odd === undefined) return null;
-  const name = UNSUPPORTED.get(odd.type) ?? `type 0x${odd.type.toString(16)}`;
+  const name = odd.type === TYPE.lzma ? 'LZMA' : `type 0x${odd.type.toString(16)}`;
   return new ImageError('unsupported', `UDIF chunks of ${name} are not supported`);
 }
 

@@ -20,7 +20,15 @@ export interface ImageSpec {
   appended?: number;
 }
 
-export const TYPES = { zero: 0, raw: 1, ignore: 2, adc: 0x80000004, zlib: 0x80000005 } as const;
+export const TYPES = {
+  zero: 0,
+  raw: 1,
+  ignore: 2,
+  adc: 0x80000004,
+  zlib: 0x80000005,
+  bzip2: 0x80000006,
+  lzfse: 0x80000007,
+} as const;
 
 /** A chunk of compressed bytes. */
 export function zlibChunk(content: Uint8Array): ChunkSpec {

@@ -1,4 +1,5 @@
 /** UDIF images made by hand, read as qemu-img reads them; and what it does not read. */
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dmg } from '../../../src/formats/dmg/index.js';
@@ -9,6 +10,7 @@ import { describeWith } from '../../support/judges.js';
 import { scratchDirectory } from '../../support/scratch.js';
 import { kernels, noise } from '../qcow2/writing.js';
 import { buildDmg, type ChunkSpec, type ImageSpec, TYPES, zlibChunk } from './build.js';
+import { lines } from './lzfse-samples.js';
 
 const context = { kernels, openReference: () => Promise.reject(new Error('no file is named')) };
 const open = (image: Uint8Array): Promise<Image> => dmg.open!(new MemoryStore('x.dmg', image), context);
@@ -25,6 +27,13 @@ const rawChunk = (content: Uint8Array): ChunkSpec => ({
   sectors: content.length / 512,
   stored: content,
 });
+
+/** An LZFSE stream of one plain block. */
+function storedLzfse(content: Uint8Array): Buffer {
+  const header = Buffer.from('bvx-0000');
+  header.writeUInt32LE(content.length, 4);
+  return Buffer.concat([header, content, Buffer.from('bvx$')]);
+}
 
 const mixed: readonly ChunkSpec[] = [
   rawChunk(noise(2048, 1)),
@@ -116,6 +125,18 @@ describe('UDIF images', () => {
     while (content.length < 512) content.push(content[content.length - 4]!);
     const image = buildDmg({ chunks: [{ type: TYPES.adc, sectors: 1, stored }] }).image;
     expect([...(await contentOf(await open(image)))]).toEqual(content);
+  });
+
+  it('with bzip2 and LZFSE chunks', async () => {
+    const content = Buffer.from(lines(300)).subarray(0, 512 * Math.floor(lines(300).length / 512));
+    const { stdout } = spawnSync('bzip2', { input: content });
+    const lzfse = storedLzfse(content);
+    const chunks = [
+      { type: TYPES.bzip2, sectors: content.length / 512, stored: stdout },
+      { type: TYPES.lzfse, sectors: content.length / 512, stored: lzfse },
+    ];
+    const image = await open(buildDmg({ chunks }).image);
+    expect((await contentOf(image)).equals(Buffer.concat([content, content]))).toBe(true);
   });
 
   it.each([

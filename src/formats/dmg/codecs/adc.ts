@@ -5,35 +5,24 @@
  *     00nnnndd dddddddd             n + 3 bytes from d + 1 bytes before
  *     01nnnnnn dddddddd dddddddd    n + 4 bytes from d + 1 bytes before
  */
-import { corrupt } from '../../../errors.js';
+import { Output } from './output.js';
 
 /** Fills `into`. Throws `corrupt`. */
 export function decodeAdc(packed: Uint8Array, into: Uint8Array): void {
-  let at = 0;
-  let to = 0;
-  while (to < into.length) {
-    if (at >= packed.length) throw damaged();
-    const code = packed[at]!;
-    const header = code >= 0x80 ? 1 : code >= 0x40 ? 3 : 2;
-    if (at + header > packed.length) throw damaged();
-    const length = code >= 0x80 ? (code & 0x7f) + 1 : code >= 0x40 ? (code & 0x3f) + 4 : (code >> 2) + 3;
-    if (length > into.length - to) throw damaged();
-    if (header === 1) {
-      if (at + 1 + length > packed.length) throw damaged();
-      into.set(packed.subarray(at + 1, at + 1 + length), to);
-      at += 1 + length;
-    } else {
-      const distance =
-        header === 2 ? ((code & 3) << 8) + packed[at + 1]! + 1 : (packed[at + 1]! << 8) + packed[at + 2]! + 1;
-      if (distance > to) throw damaged();
-      for (let end = to + length, from = to - distance; from + distance < end; from++)
-        into[from + distance] = into[from]!;
-      at += header;
+  const output = new Output(into, 'ADC');
+  for (let at = 0; !output.isFull; ) {
+    const code = packed[at];
+    if (code === undefined) throw output.damaged('it ends too early');
+    if (code >= 0x80) {
+      const count = (code & 0x7f) + 1;
+      output.literals(packed, at + 1, count);
+      at += 1 + count;
+      continue;
     }
-    to += length;
+    const [first, second] = [packed[at + 1], packed[at + 2]];
+    if (first === undefined || (code >= 0x40 && second === undefined)) throw output.damaged('it ends too early');
+    if (code >= 0x40) output.match((first << 8) + second! + 1, (code & 0x3f) + 4);
+    else output.match(((code & 3) << 8) + first + 1, (code >> 2) + 3);
+    at += code >= 0x40 ? 3 : 2;
   }
-}
-
-function damaged(): Error {
-  return corrupt('Could not decompress: the ADC stream is damaged');
 }

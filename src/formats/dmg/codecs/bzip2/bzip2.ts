@@ -1,0 +1,77 @@
+/**
+ * bzip2: blocks of up to 900 kB, and around each a run-length code and a checksum.
+ *
+ * Specification: Joe Tsai, "BZIP2: Format Specification".
+ */
+import { BitReader, damaged } from './bit-reader.js';
+import { BlockDecoder } from './block.js';
+
+/** "BZh", and before each block and the end what only looks random. */
+const MAGIC = 0x425a68;
+const BLOCK_MAGIC = [0x314159, 0x265359] as const;
+const END_MAGIC = [0x177245, 0x385090] as const;
+
+const CRC_POLYNOMIAL = 0x04c11db7;
+/** CRC-32 with the highest bit first, which is not the CRC-32 of other formats. */
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 24;
+  for (let bit = 0; bit < 8; bit++) crc = crc < 0 ? (crc << 1) ^ CRC_POLYNOMIAL : crc << 1;
+  return crc >>> 0;
+});
+
+/** Fills `into`. Throws `corrupt`. */
+export function decodeBzip2(packed: Uint8Array, into: Uint8Array): void {
+  const bits = new BitReader(packed);
+  if (bits.read(24) !== MAGIC) throw damaged('it does not begin as one');
+  const level = bits.read(8) - 0x30;
+  if (level < 1 || level > 9) throw damaged('its blocks have an unknown size');
+  const decoder = new BlockDecoder(level * 100_000);
+  const output = new Output(into);
+  for (;;) {
+    const magic = [bits.read(24), bits.read(24)];
+    if (magic[0] === END_MAGIC[0] && magic[1] === END_MAGIC[1]) break;
+    if (magic[0] !== BLOCK_MAGIC[0] || magic[1] !== BLOCK_MAGIC[1]) throw damaged('a block does not begin as one');
+    const checksum = bits.readWord();
+    decoder.decode(bits, (byte) => output.write(byte));
+    if (output.endBlock() !== checksum) throw damaged('a checksum is wrong');
+  }
+  if (output.length < into.length) throw damaged('it holds too few bytes');
+}
+
+/** Expands runs: after four equal bytes a number tells how many more there are. */
+class Output {
+  length = 0;
+  #last = -1;
+  #equal = 0;
+  #crc = 0xffff_ffff;
+
+  constructor(private readonly into: Uint8Array) {}
+
+  write(byte: number): void {
+    if (this.#equal === 4) {
+      this.#equal = 0;
+      const last = this.#last;
+      this.#last = -1;
+      for (let count = 0; count < byte; count++) this.#put(last);
+      return;
+    }
+    this.#equal = byte === this.#last ? this.#equal + 1 : 1;
+    this.#last = byte;
+    this.#put(byte);
+  }
+
+  /** The checksum of the block that ends here. */
+  endBlock(): number {
+    const crc = ~this.#crc >>> 0;
+    this.#crc = 0xffff_ffff;
+    this.#last = -1;
+    this.#equal = 0;
+    return crc;
+  }
+
+  #put(byte: number): void {
+    if (this.length === this.into.length) throw damaged('it holds too many bytes');
+    this.into[this.length++] = byte;
+    this.#crc = (this.#crc << 8) ^ CRC_TABLE[((this.#crc >>> 24) ^ byte) & 0xff]!;
+  }
+}
