@@ -23,7 +23,8 @@ suite=${VERSION_CODENAME}-backports
 
 as_root apt-get update -qq
 if ! apt-cache policy qemu-utils | grep -qE 'Candidate: 1:1[0-9]' && ! apt-cache policy | grep -q "a=$suite\|n=$suite"; then
-  mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null |
+  # Either of the two places may be missing, which grep tells by its exit code.
+  mirror=$({ grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null || true; } |
     grep -v -e snapshot -e security | head -n 1 | sed 's# *$##; s#/$##')
   echo "deb $mirror $suite main" | as_root tee /etc/apt/sources.list.d/diskloom-backports.list >/dev/null
   as_root apt-get update -qq
