@@ -1,6 +1,6 @@
 /// <reference types="vitest/config" />
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { defineConfig, type Plugin, type UserConfig } from 'vite';
+import { build, defineConfig, type InlineConfig, type Plugin, type Rolldown, type UserConfig } from 'vite';
 
 /**
  * Node's bundles are single files: the wasm module and the worker's code travel inside them, as text.
@@ -23,8 +23,37 @@ function embedded(): Plugin {
   };
 }
 
+/** Node's own modules that most commands never touch; loading them takes as long as an `info` does. */
+const LATE_BUILTINS = ['crypto', 'module', 'net', 'os', 'v8', 'worker_threads'];
+
+/**
+ * A program that a script starts thousands of times must start fast: built-in modules are loaded when something of them is
+ * first used, and the text is ASCII, which V8 reads a byte a character.
+ */
+function quickStart(): Plugin {
+  const late = new RegExp(`^let (\\w+) = require\\("node:(${LATE_BUILTINS.join('|')})"\\);$`, 'gm');
+  const get = '(_, key) => process.getBuiltinModule(name)[key]';
+  return {
+    name: 'quick-start',
+    renderChunk: (code) =>
+      `const late = (name) => new Proxy({}, { get: ${get} });\n${code.replace(late, 'const $1 = late("node:$2");')}`,
+    generateBundle(_options, bundle) {
+      for (const file of Object.values(bundle)) {
+        if (file.type !== 'chunk') continue;
+        file.code = file.code.replace(/[\u0080-\uffff]/g, (unit) => {
+          const hex = unit.charCodeAt(0).toString(16).padStart(4, '0');
+          return `\\u${hex}`;
+        });
+      }
+    },
+  };
+}
+
+/** Without comments and spaces; the names stay, for the sake of stack traces. */
+const COMPACT = { compress: true, mangle: false, codegen: { removeWhitespace: true } } as const;
+
 /** A bundle for Node: one file, nothing external but Node itself and koffi, which is optional and native. */
-function nodeBundle(entry: string, file: string, format: 'cjs' | 'es', outDir = 'dist'): UserConfig {
+function nodeBundle(entry: string, file: string, format: 'cjs' | 'es', outDir = 'dist') {
   return {
     plugins: [embedded()],
     ssr: { noExternal: true, external: ['koffi'], target: 'node' },
@@ -36,18 +65,32 @@ function nodeBundle(entry: string, file: string, format: 'cjs' | 'es', outDir = 
       minify: false,
       rolldownOptions: { output: { format, entryFileNames: file, codeSplitting: false } },
     },
-  };
+  } satisfies UserConfig;
 }
 
-/** The program: CommonJS starts faster than a module, and `dist` says that it is one. */
-function program(): UserConfig {
-  const bundle = nodeBundle('src/cli/main.ts', 'cli.js', 'cjs');
-  const marks: Plugin = {
-    name: 'program',
+/** All that the program does, in one file. */
+function program(): InlineConfig {
+  const { plugins = [], build: target, ...bundle } = nodeBundle('src/cli/main.ts', 'program.cjs', 'cjs');
+  const { output } = target.rolldownOptions;
+  const options = { ...target, write: false, rolldownOptions: { output: { ...output, minify: COMPACT } } };
+  return { ...bundle, configFile: false, logLevel: 'error', plugins: [...plugins, quickStart()], build: options };
+}
+
+/** The command: CommonJS, which starts faster than a module, and `dist` says that it is. `virtual:program` is the rest. */
+function command(): UserConfig {
+  const { plugins = [], ...bundle } = nodeBundle('src/cli/start.ts', 'cli.js', 'cjs');
+  const parts: Plugin = {
+    name: 'command',
+    resolveId: (id) => (id === 'virtual:program' ? `\0${id}` : undefined),
+    async load(id) {
+      if (id !== '\0virtual:program') return undefined;
+      const { output } = (await build(program())) as Rolldown.RolldownOutput;
+      return `export default ${JSON.stringify(output[0].code)};`;
+    },
     renderChunk: (code) => `#!/usr/bin/env node\n${code}`,
     writeBundle: ({ dir = 'dist' }) => writeFileSync(`${dir}/package.json`, '{ "type": "commonjs" }\n'),
   };
-  return { ...bundle, plugins: [...(bundle.plugins ?? []), marks] };
+  return { ...bundle, plugins: [...plugins, parts] };
 }
 
 /** What the page and the browser library share: addresses relative to the file that names them, assets as files. */
@@ -102,7 +145,7 @@ function webLibrary(): UserConfig {
 
 const targets: Record<string, () => UserConfig> = {
   worker: () => nodeBundle('src/platform/node/kernel-worker.ts', 'kernel-worker.cjs', 'cjs', 'build'),
-  cli: program,
+  cli: command,
   node: () => nodeBundle('src/platform/node/index.ts', 'node.mjs', 'es'),
   'web-library': webLibrary,
   web: webApp,

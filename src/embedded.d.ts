@@ -9,3 +9,9 @@ declare module 'virtual:kernel-worker' {
   const code: string;
   export default code;
 }
+
+/** The bundled program behind `cli/start.ts`; see vite.config.ts. */
+declare module 'virtual:program' {
+  const code: string;
+  export default code;
+}

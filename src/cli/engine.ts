@@ -14,7 +14,7 @@ const INTERRUPT_BUDGET = 1_000_000;
 /** Releases of Node whose V8 is known to have the flag: an unknown one makes V8 complain on stderr. */
 const KNOWN_RELEASES = ['20', '22', '24'];
 
-/** Call it once, before anything else runs. */
+/** For work that takes its time, before it begins. */
 export function tuneEngine(): void {
   const [release] = process.versions.node.split('.');
   if (KNOWN_RELEASES.includes(release!)) setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET}`);

@@ -1,4 +1,5 @@
 /** Work that takes its time: it can be cancelled, and tells how far it is. */
+import { tuneEngine } from './engine.js';
 import { OnDemandProgress, visibleProgress } from './progress.js';
 import { Cancellation } from './signals.js';
 
@@ -21,6 +22,7 @@ export async function runLong<T>(
   work: (long: LongWork) => Promise<T>,
   step?: number,
 ): Promise<T> {
+  tuneEngine();
   const onDemand = new OnDemandProgress(process.stderr);
   const progress = isShown && !quiet ? visibleProgress(process.stdout, step) : onDemand;
   const cancellation = new Cancellation(() => onDemand.ask());

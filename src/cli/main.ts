@@ -5,7 +5,6 @@
  */
 import type { Platform } from '../commands/platform.js';
 import { nodePlatform } from '../platform/node/platform.js';
-import { tuneEngine } from './engine.js';
 import { type OptionNames, readOptions, UsageError } from './getopt.js';
 import { HelpWanted, helpText } from './options.js';
 import { guardOutput, print } from './output.js';
@@ -62,7 +61,6 @@ function usage(): string {
 }
 
 guardOutput(printError);
-tuneEngine();
 main(process.argv.slice(2), nodePlatform)
   .catch((error) => {
     reportFailure(error, null);

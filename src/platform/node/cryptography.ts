@@ -3,8 +3,6 @@ import { createCipheriv, createDecipheriv, createHash, pbkdf2, randomBytes } fro
 import { promisify } from 'node:util';
 import type { BlockCipher, Cryptography } from '../../crypto/cryptography.js';
 
-const derive = promisify(pbkdf2);
-
 /** Bytes of a digest, by hash. */
 const DIGESTS: ReadonlyMap<string, number> = new Map([
   ['md5', 16],
@@ -21,7 +19,7 @@ export const nodeCryptography: Cryptography = {
   aes,
   digestSize: (hash) => DIGESTS.get(hash) ?? null,
   hash: (hash, bytes) => createHash(hash).update(bytes).digest(),
-  pbkdf2: (hash, password, salt, iterations, length) => derive(password, salt, iterations, length, hash),
+  pbkdf2: (hash, password, salt, iterations, length) => promisify(pbkdf2)(password, salt, iterations, length, hash),
   random: (length) => randomBytes(length),
 };
 
