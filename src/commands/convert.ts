@@ -8,6 +8,7 @@ import { roundUp } from '../bytes.js';
 import { type ConvertReport, convertImage } from '../convert/convert.js';
 import { ImageError } from '../errors.js';
 import { ConcatImage, SECTOR } from '../image/concat.js';
+import type { IdentityWishes } from '../image/identity.js';
 import type { EditableImage, Image, ImageWriter } from '../image/image.js';
 import { SalvagedImage } from '../image/salvaged.js';
 import { SliceImage } from '../image/slice.js';
@@ -57,6 +58,8 @@ export interface ConvertRequest extends Trust {
   salvage: boolean;
   bitmaps: boolean;
   skipBrokenBitmaps: boolean;
+  /** UUIDs and times of a new target. */
+  identity?: IdentityWishes | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -106,6 +109,7 @@ export function checkConvertRequest(request: Omit<ConvertRequest, 'sources' | 't
     [request.copyOffload && request.salvage, 'Cannot use copy offloading in salvaging mode'],
     [request.targetImageOptions && !noCreate, '--target-image-opts requires use of -n flag'],
     [noCreate && request.options !== null, '-o has no effect when skipping image creation'],
+    [noCreate && request.identity?.reproducible === true, '--reproducible has no effect when skipping image creation'],
     [request.targetIsZero && !noCreate, '--target-is-zero requires use of -n flag'],
   ];
   for (const [refused, message] of refusals) if (refused) throw new ImageError('invalid', message);
@@ -231,10 +235,11 @@ class Conversion {
   }
 
   async #createTarget({ creation, values }: TargetPlan, size: number, cache: CacheMode): Promise<Target> {
-    const { target: fileName, compress, signal } = this.request;
+    const { target: fileName, compress, identity, signal } = this.request;
     const format = creation.driver.name;
     const backingSize = await this.#backingSize(values, cache);
-    const image = { fileName, size, values, backingSize, compress, cache, keepAllocated: this.#sparse === 0, signal };
+    const keepAllocated = this.#sparse === 0;
+    const image = { fileName, size, values, backingSize, compress, cache, keepAllocated, identity, signal };
     try {
       const { writer, storage } = await startImage(this.opener, creation, image);
       const backing = backingSize === null ? null : { size: backingSize };

@@ -1,5 +1,6 @@
 /** `create`: a new, empty image. */
 import { ImageError } from '../errors.js';
+import type { IdentityWishes } from '../image/identity.js';
 import { type OptionChoice, parseCreateOptions, printOptions } from './create-options.js';
 import { formatName } from './graph.js';
 import { ImageOpener } from './open.js';
@@ -18,6 +19,7 @@ export interface CreateRequest extends Trust {
   backingFormat: string | null;
   /** The backing file need not be there (-u). */
   unsafeBacking: boolean;
+  identity?: IdentityWishes | undefined;
 }
 
 /** Makes an image; `onFormatting` is told what is going to be made, as `qemu-img` words it. Throws `FILE: …`. */
@@ -54,6 +56,7 @@ async function create(
     compress: false,
     cache: 'writeback',
     keepAllocated: false,
+    identity: request.identity,
   }).catch((error) => {
     throw isTooLarge(error) || (error instanceof ImageError && isTooLarge(error.cause)) ? tooLarge(creation) : error;
   });

@@ -1,6 +1,7 @@
 /** `dd`: copies a part of a disk, counted in blocks, to a new image. */
 import { convertImage } from '../convert/convert.js';
 import { ImageError } from '../errors.js';
+import type { IdentityWishes } from '../image/identity.js';
 import { SliceImage } from '../image/slice.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
@@ -8,6 +9,7 @@ import type { ImageName, Trust } from './settings.js';
 import { findCreation, startImage } from './target.js';
 
 export interface DdRequest extends Trust {
+  identity?: IdentityWishes | undefined;
   source: ImageName;
   share: boolean;
   target: string;
@@ -44,6 +46,7 @@ export async function copyBlocks(platform: Platform, request: DdRequest): Promis
       compress: false,
       cache: 'writeback',
       keepAllocated: true,
+      identity: request.identity,
     } as const;
     const { writer, storage } = await startImage(opener, creation, image).catch((error) => {
       throw error instanceof ImageError ? error.prefixed(`${target}: error while creating output image: `) : error;

@@ -1,7 +1,8 @@
 /** New images: what `create` and `convert` have in common. */
 import { ImageError } from '../errors.js';
 import { findDriver } from '../formats/index.js';
-import type { ImageDriver } from '../image/driver.js';
+import type { CreateRequest, ImageDriver } from '../image/driver.js';
+import { derivedIdentity, freshIdentity, type Identity, type IdentityWishes } from '../image/identity.js';
 import type { ImageWriter } from '../image/image.js';
 import type { OptionTable } from '../image/options.js';
 import { joinTables, type OptionChoice, pickOptions } from './create-options.js';
@@ -55,6 +56,8 @@ export interface NewImage {
   compress: boolean;
   cache: CacheMode;
   keepAllocated: boolean;
+  /** Absent: fresh. */
+  identity?: IdentityWishes | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -83,5 +86,21 @@ export async function startImage(opener: ImageOpener, creation: Creation, image:
     compress,
     flush: cache !== 'unsafe',
   };
-  return { writer: await create.call(driver, store, request, opener.driverContext(cache, signal)), storage };
+  const context = {
+    ...opener.driverContext(cache, signal),
+    identity: identityOf(opener, driver, request, image.identity),
+  };
+  return { writer: await create.call(driver, store, request, context), storage };
+}
+
+/** Derived from all that makes the file what it is, but neither from the disk's content nor from any file's name. */
+function identityOf(
+  opener: ImageOpener,
+  driver: ImageDriver,
+  { size, options, backing, compress }: CreateRequest,
+  { reproducible = false, time }: IdentityWishes = {},
+): Identity {
+  if (!reproducible) return freshIdentity(time);
+  const seed = JSON.stringify([driver.name, size, Object.entries(options).sort(), backing?.name ?? null, compress]);
+  return derivedIdentity(opener.platform.crypto, seed, time);
 }

@@ -7,6 +7,7 @@ import type { Kernels } from '../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
 import type { CheckableImage } from './check.js';
 import type { EncryptionContext } from './encryption.js';
+import type { Identity } from './identity.js';
 import type { EditableImage, Image, ImageWriter } from './image.js';
 import type { OptionTable, OptionValues } from './options.js';
 
@@ -22,6 +23,8 @@ export interface DriverContext {
   readonly runtimeOptions?: OptionValues;
   /** Absent: encrypted images can neither be read nor made. */
   readonly encryption?: EncryptionContext;
+  /** UUIDs and times of a new image; absent: fresh ones. */
+  readonly identity?: Identity;
   /** Told of what is odd but goes on. */
   readonly onWarning?: (message: string) => void;
 }

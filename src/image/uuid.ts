@@ -2,8 +2,12 @@
 
 /** A random one (version 4): 16 bytes as they are printed. */
 export function randomUuid(): Uint8Array {
-  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  return markUuid(globalThis.crypto.getRandomValues(new Uint8Array(16)), 4);
+}
+
+/** Makes a UUID of 16 bytes, which are changed, by saying of which version they are. */
+export function markUuid(bytes: Uint8Array, version: number): Uint8Array {
+  bytes[6] = (bytes[6]! & 0x0f) | (version << 4);
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return bytes;
 }

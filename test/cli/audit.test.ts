@@ -15,6 +15,7 @@ const SAME = 'same';
 const OBJECT = 'differs: objects other than secrets are refused';
 const OWN = "diskloom's own";
 const EXTERNAL: Decisions = { '--allow-external': OWN };
+const NEW_IMAGE: Decisions = { ...EXTERNAL, '--reproducible': OWN };
 
 const DECISIONS: { [verb: string]: Decisions } = {
   convert: {
@@ -44,7 +45,7 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '-p --progress': 'same where it is read by a program; a terminal gets a bar',
     '-q --quiet': SAME,
     '--object': OBJECT,
-    ...EXTERNAL,
+    ...NEW_IMAGE,
   },
   dd: {
     '-h --help': SAME,
@@ -53,7 +54,7 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '-U --force-share': SAME,
     '--image-opts': SAME,
     '--object': OBJECT,
-    ...EXTERNAL,
+    ...NEW_IMAGE,
   },
   commit: {
     '-h --help': SAME,
@@ -114,7 +115,7 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '-F --backing-format': SAME,
     '-u --backing-unsafe': SAME,
     '--object': OBJECT,
-    ...EXTERNAL,
+    ...NEW_IMAGE,
   },
 };
 

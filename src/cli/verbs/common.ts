@@ -1,6 +1,7 @@
 /** Options that several verbs share. */
 import { isOptionList } from '../../commands/create-options.js';
 import { ImageError } from '../../errors.js';
+import type { IdentityWishes } from '../../image/identity.js';
 import { withObject } from '../objects.js';
 import { type HelpRequest, type Option, type OutputFormat, option, outputArgument } from '../options.js';
 
@@ -64,6 +65,24 @@ export function externalOption<R extends { allowExternal: boolean }>(): Option<R
       request.allowExternal = true;
     },
   );
+}
+
+/** `--reproducible`, for verbs that make images; the time is that of SOURCE_DATE_EPOCH, with or without it. */
+export function reproducibleOption<R extends { identity?: IdentityWishes | undefined }>(): Option<R> {
+  const help = "UUIDs and times that are the same for the same size and options (diskloom's own)";
+  return option('', 'reproducible', null, help, (request) => {
+    request.identity = { ...request.identity, reproducible: true };
+  });
+}
+
+/** Identities as the environment wants them: SOURCE_DATE_EPOCH is the time. Throws `invalid`. */
+export function environmentIdentity(): IdentityWishes {
+  const text = process.env.SOURCE_DATE_EPOCH ?? '';
+  if (text === '') return {};
+  const time = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(time))
+    throw new ImageError('invalid', `Invalid SOURCE_DATE_EPOCH specified: '${text}'`);
+  return { time };
 }
 
 /** `--output human|json`. */

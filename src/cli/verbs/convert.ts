@@ -14,7 +14,15 @@ import { runLong } from '../long-work.js';
 import { helpOption, integerArgument, type Option, option, parseInto, sizeArgument } from '../options.js';
 import { print } from '../output.js';
 import { printError, printWarning } from '../program.js';
-import { appendOptions, externalOption, objectOption, type ProgressRequest, progressOptions } from './common.js';
+import {
+  appendOptions,
+  environmentIdentity,
+  externalOption,
+  objectOption,
+  type ProgressRequest,
+  progressOptions,
+  reproducibleOption,
+} from './common.js';
 import type { Verb } from './verb.js';
 
 type ConvertArguments = ProgressRequest & Omit<ConvertRequest, 'sources' | 'target' | 'signal'>;
@@ -133,12 +141,19 @@ const copyOptions: readonly Option<ConvertArguments>[] = [
   ...progressOptions<ConvertArguments>(),
   objectOption(),
   externalOption(),
+  reproducibleOption(),
 ];
 
 const options = [helpOption<ConvertArguments>(), ...sourceOptions, ...targetOptions, ...copyOptions];
 
 async function run(args: readonly string[], platform: Platform): Promise<number> {
-  const request: ConvertArguments = { ...CONVERT_DEFAULTS, help: false, progress: false, quiet: false };
+  const request: ConvertArguments = {
+    ...CONVERT_DEFAULTS,
+    help: false,
+    progress: false,
+    quiet: false,
+    identity: environmentIdentity(),
+  };
   const names = parseInto(request, options, args);
   checkConvertRequest(request);
   const target = names.length > 1 ? names.pop()! : null;

@@ -8,7 +8,7 @@ import { UsageError } from '../getopt.js';
 import { type HelpRequest, helpOption, type Option, option, parseInto, sizeArgument } from '../options.js';
 import { print } from '../output.js';
 import { printWarning } from '../program.js';
-import { appendOptions, externalOption, objectOption } from './common.js';
+import { appendOptions, environmentIdentity, externalOption, objectOption, reproducibleOption } from './common.js';
 import type { Verb } from './verb.js';
 
 interface CreateArguments extends HelpRequest, Omit<CreateRequest, 'fileName' | 'size'> {
@@ -35,6 +35,7 @@ const options: readonly Option<CreateArguments>[] = [
   }),
   objectOption(),
   externalOption(),
+  reproducibleOption(),
 ];
 
 async function run(args: readonly string[], platform: Platform): Promise<number> {
@@ -47,6 +48,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
     backingFormat: null,
     unsafeBacking: false,
     allowExternal: false,
+    identity: environmentIdentity(),
   };
   const [fileName, sizeText, unexpected] = parseInto(request, options, args);
   if (request.options !== null && asksForHelp(request.options)) {

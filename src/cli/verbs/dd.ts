@@ -2,12 +2,14 @@
 import { copyBlocks } from '../../commands/dd.js';
 import type { Platform } from '../../commands/platform.js';
 import { ImageError } from '../../errors.js';
+import type { IdentityWishes } from '../../image/identity.js';
 import { helpOption, type Option, option, parseInto, sizeBetween } from '../options.js';
 import { printError } from '../program.js';
-import { type ReadingRequest, readingOptions } from './common.js';
+import { environmentIdentity, type ReadingRequest, readingOptions, reproducibleOption } from './common.js';
 import type { Verb } from './verb.js';
 
 interface DdArguments extends ReadingRequest {
+  identity: IdentityWishes | undefined;
   targetFormat: string;
 }
 
@@ -25,6 +27,7 @@ const options: readonly Option<DdArguments>[] = [
   option('O', 'output-format', 'FMT', 'format of the new image (default raw)', (request, value) => {
     request.targetFormat = value;
   }),
+  reproducibleOption(),
 ];
 
 const LARGEST_BLOCK = 2 ** 31 - 1;
@@ -67,6 +70,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
     share: false,
     allowExternal: false,
     targetFormat: 'raw',
+    identity: environmentIdentity(),
   };
   const { source, target, ...blocks } = readOperands(parseInto(request, options, args));
   if (source === null || target === null) throw new ImageError('invalid', 'Must specify both input and output files');

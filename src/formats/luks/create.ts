@@ -22,8 +22,9 @@ export async function createLuksImage(
   request: CreateRequest,
   context: DriverContext,
 ): Promise<LuksWriter> {
-  const { encryption } = context;
+  const { encryption, identity } = context;
   if (encryption === undefined) throw encryptionUnavailable();
+  identity?.allowSecrets('LUKS images');
   const { options } = request;
   if (options['detached-header'] === true)
     throw new ImageError('unsupported', 'Detached LUKS headers are not supported');

@@ -17,13 +17,14 @@ export interface NewEncryption {
 export async function prepareEncryption(
   format: EncryptionFormat,
   options: OptionValues,
-  { encryption }: DriverContext,
+  { encryption, identity }: DriverContext,
 ): Promise<NewEncryption | null> {
   if (format === 'none') return null;
   if (encryption === undefined) throw encryptionUnavailable();
   const secretId = options['encrypt.key-secret'];
   if (format === 'aes')
     return { cipher: { sectors: await aesCipher(encryption, secretId), byHost: false }, container: null };
+  identity?.allowSecrets('Images encrypted with LUKS');
   const rules = luksOptions(encryption.crypto, options, 'encrypt.');
   const passphrase = passphraseOf(encryption, 'encrypt.key-secret', secretId);
   const container = await createLuks(encryption.crypto, rules, passphrase);

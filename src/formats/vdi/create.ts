@@ -3,8 +3,9 @@ import { roundUp } from '../../bytes.js';
 import { BlockWriter } from '../../image/blocks/block-writer.js';
 import { U32_LE, writeTable } from '../../image/blocks/entry-table.js';
 import type { CreateRequest, DriverContext } from '../../image/driver.js';
+import { freshIdentity, type Identity } from '../../image/identity.js';
 import type { OptionTable } from '../../image/options.js';
-import { mixedEndian, randomUuid } from '../../image/uuid.js';
+import { mixedEndian } from '../../image/uuid.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { checkSize } from './header.js';
 import {
@@ -43,7 +44,7 @@ export async function createVdi(
   const isStatic = request.options.static === true;
   const size = roundUp(request.size, SECTOR);
   checkSize(size);
-  const header = newHeader(size, isStatic);
+  const header = await newHeader(size, isStatic, context.identity ?? freshIdentity());
   if (!target.readsZero) await target.write(0, new Uint8Array(HEADER.size));
   const padding = header.dataOffset - header.mapOffset - header.blocksInImage * U32_LE.size;
   await writeTable(target, header.mapOffset, header.blocksInImage, U32_LE, (index) =>
@@ -77,7 +78,7 @@ export async function writeHeader(store: ByteStore, header: VdiHeader): Promise<
   await store.write(0, bytes);
 }
 
-function newHeader(diskSize: number, isStatic: boolean): VdiHeader {
+async function newHeader(diskSize: number, isStatic: boolean, identity: Identity): Promise<VdiHeader> {
   const blocks = Math.ceil(diskSize / BLOCK);
   const mapOffset = HEADER.size;
   return {
@@ -94,7 +95,7 @@ function newHeader(diskSize: number, isStatic: boolean): VdiHeader {
     blockSize: BLOCK,
     blocksInImage: blocks,
     blocksAllocated: isStatic ? blocks : 0,
-    imageUuid: mixedEndian(randomUuid()),
-    lastSnapshotUuid: mixedEndian(randomUuid()),
+    imageUuid: mixedEndian(await identity.uuid('image')),
+    lastSnapshotUuid: mixedEndian(await identity.uuid('last snapshot')),
   };
 }

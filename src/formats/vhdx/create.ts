@@ -12,7 +12,9 @@ import { AppendSpace } from '../../image/blocks/append-space.js';
 import { BlockWriter } from '../../image/blocks/block-writer.js';
 import { U64_LE, writeTable } from '../../image/blocks/entry-table.js';
 import type { CreateRequest, DriverContext } from '../../image/driver.js';
-import { guidBytes, randomGuid } from '../../image/guid.js';
+import { guidBytes } from '../../image/guid.js';
+import { freshIdentity, type Identity } from '../../image/identity.js';
+import { mixedEndian } from '../../image/uuid.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { serializeHeader } from './headers.js';
@@ -51,7 +53,7 @@ const CREATOR = 'diskloom';
 export async function createVhdx(
   target: ByteStore,
   request: CreateRequest,
-  { kernels }: DriverContext,
+  { kernels, identity = freshIdentity() }: DriverContext,
 ): Promise<BlockWriter> {
   const size = roundUp(request.size, SECTOR);
   const options = checkedOptions(size, request.options);
@@ -62,9 +64,9 @@ export async function createVhdx(
   const items = { offset: bat.offset + bat.length, length: MIB };
   const blocks = items.offset + items.length + FREE_SPACE;
   if (!target.readsZero) await target.zero(0, blocks);
-  await writeHeaders(target, kernels, log);
+  await writeHeaders(target, kernels, log, identity);
   await writeRegions(target, kernels, bat, items);
-  await writeMetadata(target, items.offset, metadata);
+  await writeMetadata(target, items.offset, metadata, await newGuid(identity, 'disk'));
   const space = new AppendSpace(blocks + (isFixed ? roundUp(size, blockSize) : 0));
   if (isFixed && !target.readsZero) await target.zero(blocks, space.end - blocks);
   await setLength(target, space.end);
@@ -107,11 +109,11 @@ function identifier(): Uint8Array {
   return bytes;
 }
 
-async function writeHeaders(target: ByteStore, kernels: Kernels, log: Region): Promise<void> {
+async function writeHeaders(target: ByteStore, kernels: Kernels, log: Region, identity: Identity): Promise<void> {
   const header = {
     signature: HEADER_SIGNATURE,
-    fileWriteGuid: randomGuid(),
-    dataWriteGuid: randomGuid(),
+    fileWriteGuid: await newGuid(identity, 'file write'),
+    dataWriteGuid: await newGuid(identity, 'data write'),
     logGuid: new Uint8Array(16),
     logVersion: 0,
     version: 1,
@@ -130,12 +132,16 @@ async function writeRegions(target: ByteStore, kernels: Kernels, bat: Region, me
   for (const offset of REGION_TABLE_OFFSETS) await target.write(offset, table);
 }
 
-async function writeMetadata(target: ByteStore, offset: number, metadata: Metadata): Promise<void> {
+async function newGuid(identity: Identity, field: string): Promise<Uint8Array> {
+  return mixedEndian(await identity.uuid(field));
+}
+
+async function writeMetadata(target: ByteStore, offset: number, metadata: Metadata, diskId: Uint8Array): Promise<void> {
   const { required, virtualDisk } = METADATA_FLAGS;
   const items: [id: string, flags: number, bytes: Uint8Array][] = [
     [METADATA.fileParameters, required, fileParameters(metadata)],
     [METADATA.diskSize, required | virtualDisk, number(8, metadata.size)],
-    [METADATA.diskId, required | virtualDisk, randomGuid()],
+    [METADATA.diskId, required | virtualDisk, diskId],
     [METADATA.logicalSector, required | virtualDisk, number(4, metadata.sectorSize)],
     [METADATA.physicalSector, required | virtualDisk, number(4, metadata.sectorSize)],
   ];

@@ -5,10 +5,10 @@ import { AppendSpace } from '../../image/blocks/append-space.js';
 import { BlockWriter } from '../../image/blocks/block-writer.js';
 import { U32_BE, writeTable } from '../../image/blocks/entry-table.js';
 import type { CreateRequest, DriverContext } from '../../image/driver.js';
+import { freshIdentity, type Identity } from '../../image/identity.js';
 import type { ImageWriter } from '../../image/image.js';
 import type { OptionTable } from '../../image/options.js';
 import { PlainWriter } from '../../image/plain/plain-writer.js';
-import { randomUuid } from '../../image/uuid.js';
 import { setLength } from '../../storage/length.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { serializeFooter } from './footer.js';
@@ -62,14 +62,21 @@ interface Disk {
 /** Makes an empty image; it is not valid before the writer has finished. Throws `invalid`. */
 export function createVpc(target: ByteStore, request: CreateRequest, context: DriverContext): Promise<ImageWriter> {
   const disk = diskFor(request);
-  return disk.type === TYPE.fixed ? createFixed(target, request, disk) : createDynamic(target, request, disk, context);
+  return disk.type === TYPE.fixed
+    ? createFixed(target, request, disk, context)
+    : createDynamic(target, request, disk, context);
 }
 
-async function createFixed(target: ByteStore, { flush }: CreateRequest, disk: Disk): Promise<PlainWriter> {
+async function createFixed(
+  target: ByteStore,
+  { flush }: CreateRequest,
+  disk: Disk,
+  { identity = freshIdentity() }: DriverContext,
+): Promise<PlainWriter> {
   await setLength(target, disk.size + FOOTER_SIZE);
   if (!target.readsZero) await target.write(disk.size, new Uint8Array(FOOTER_SIZE));
   return new PlainWriter(target, disk.size, flush, async () => {
-    await target.write(disk.size, footerOf(disk));
+    await target.write(disk.size, await footerOf(disk, identity));
   });
 }
 
@@ -77,7 +84,7 @@ async function createDynamic(
   target: ByteStore,
   { flush }: CreateRequest,
   disk: Disk,
-  { kernels }: DriverContext,
+  { kernels, identity = freshIdentity() }: DriverContext,
 ): Promise<BlockWriter> {
   const tableEntries = Math.ceil(disk.size / BLOCK);
   const tableSize = roundUp(tableEntries * U32_BE.size, SECTOR);
@@ -95,7 +102,7 @@ async function createDynamic(
     hasBacking: false,
     flush,
     async complete() {
-      const footer = footerOf(disk);
+      const footer = await footerOf(disk, identity);
       await target.write(space.end, footer);
       await target.write(0, footer);
     },
@@ -143,14 +150,14 @@ function checkedSize(size: number): number {
   return size;
 }
 
-function footerOf({ size, geometry, type, creator }: Disk): Uint8Array {
+async function footerOf({ size, geometry, type, creator }: Disk, identity: Identity): Promise<Uint8Array> {
   const text = (value: string) => new TextEncoder().encode(value);
   return serializeFooter({
     cookie: FOOTER_COOKIE,
     features: FEATURE_RESERVED,
     version: VERSION_1_0,
     dataOffset: type === TYPE.fixed ? NO_OFFSET : BigInt(FOOTER_SIZE),
-    timestamp: Math.floor(Date.now() / 1000) - EPOCH,
+    timestamp: Math.min(Math.max(0, identity.time() - EPOCH), 0xffff_ffff),
     creator: text(creator),
     creatorMajor: 5,
     creatorMinor: 3,
@@ -159,6 +166,6 @@ function footerOf({ size, geometry, type, creator }: Disk): Uint8Array {
     currentSize: BigInt(size),
     ...geometry,
     type,
-    uuid: randomUuid(),
+    uuid: await identity.uuid('image'),
   });
 }

@@ -1,6 +1,7 @@
 /** A new LUKS container: a random key, and one slot that a passphrase opens. */
 import type { Cryptography } from '../../crypto/cryptography.js';
 import { type CipherSpec, keyLength, SectorCipher } from '../../crypto/sector-cipher.js';
+import { markUuid } from '../uuid.js';
 import {
   HEADER,
   HEADER_AREA,
@@ -110,9 +111,7 @@ const MEASURING_TIME = 20;
 
 /** RFC 9562, version 4. */
 function randomUuid(crypto: Cryptography): string {
-  const bytes = crypto.random(16);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const bytes = markUuid(crypto.random(16), 4);
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -21,6 +21,7 @@ import { imageInfo as describeChain, type NodeInfo } from '../../commands/info.j
 import { ImageOpener } from '../../commands/open.js';
 import type { ConvertReport } from '../../convert/convert.js';
 import type { Secrets } from '../../image/encryption.js';
+import type { IdentityWishes } from '../../image/identity.js';
 import type { Image } from '../../image/image.js';
 import type { OptionValues } from '../../image/options.js';
 import { createNodeKernels } from './kernels.js';
@@ -29,6 +30,7 @@ import { nodePlatform } from './platform.js';
 export type { NodeInfo } from '../../commands/info.js';
 export type { ConvertReport } from '../../convert/convert.js';
 export { type ErrorCode, ImageError } from '../../errors.js';
+export type { IdentityWishes } from '../../image/identity.js';
 export type { BackingReference, Extent, Image, ImageDetails, SnapshotInfo } from '../../image/image.js';
 export type { OptionValues } from '../../image/options.js';
 
@@ -57,6 +59,8 @@ export interface ConvertOptions {
   allowExternal?: boolean;
   /** Passphrases of encrypted images by the ids that `key-secret` options name, as texts. */
   secrets?: { readonly [id: string]: string };
+  /** UUIDs and times of the target: the same for the same size and options, or a given time. Default: fresh. */
+  identity?: IdentityWishes;
   /** Cancels the conversion, which then throws `aborted`. */
   signal?: AbortSignal;
   /** Guest bytes done, of the disk's size; ascending. */
@@ -92,6 +96,7 @@ export async function convert(
     outOfOrder: options.outOfOrder ?? false,
     allowExternal: options.allowExternal ?? false,
     secrets: secretBytes(options.secrets),
+    identity: options.identity,
     signal: options.signal,
   };
   const events = { ...(onProgress && { onProgress }), ...(onWarning && { onWarning }) };
