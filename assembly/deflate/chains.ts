@@ -18,6 +18,9 @@
  *   Chains of long matches are passed with one comparison a step.
  * - The search is inlined at each place that calls it: branch prediction learns each by itself.
  */
+import { LONGEST_MATCH } from './format';
+import { LONGEST_PASS } from './literals';
+import { CHECK_AFTER_PASS, CHECK_BYTES } from './split';
 import { MATCHER } from './workspace';
 
 /** Multipliers of the hashes: odd, with well-mixed high bits (the golden ratio, and a prime of xxHash). */
@@ -60,8 +63,13 @@ export function refreshInterval(window: u32): usize {
   return 0xffff - window - 1 - LATE_REFRESH;
 }
 
-/** How much later than asked a refresh may come. */
-const LATE_REFRESH: u32 = 5120;
+/**
+ * How much later than asked a refresh may come. At a distance of 2^16 a head would seem to be at distance 0, and what is there
+ * agrees with itself: the bound must hold. The longest way between two checks is a pass over random data, the search
+ * behind it, and a block that ends there, whose successor checks after `CHECK_BYTES` for the first time; each of them may
+ * end with a match that goes on behind it.
+ */
+const LATE_REFRESH: u32 = LONGEST_PASS + <u32>CHECK_AFTER_PASS + <u32>CHECK_BYTES + 3 * LONGEST_MATCH;
 
 /** Moves every head that lies beyond the window at `position` just beyond it. */
 export function refreshHeads(position: u32, window: u32): void {

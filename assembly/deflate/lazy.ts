@@ -24,7 +24,7 @@ import {
 } from './chains';
 import { FIRST_LENGTH, LONGEST_MATCH, slotOfDistance, slotOfLength } from './format';
 import { openLiterals, passRandom, shortestUseful, surveyLiterals } from './literals';
-import { CHECK_BYTES, openSplit, shouldSplit } from './split';
+import { CHECK_AFTER_PASS, CHECK_BYTES, openSplit, shouldSplit } from './split';
 import { LONGEST_BLOCK, LONGEST_LAST_BLOCK, packMatch, SEQUENCES } from './workspace';
 
 /** Stores a run of literals and the match behind it, and counts the match. */
@@ -54,9 +54,6 @@ function isBetter(found: u32, held: u32, ahead: u32): bool {
 
 /** Bytes at the end that are sent as literals: enough to load a word one position ahead. */
 const TAIL: usize = ENTER_BYTES + 1;
-
-/** Source bytes that are searched between two passes over random data. */
-const CHECK_AFTER_PASS: usize = 512;
 
 // What stays from block to block.
 let window: u32 = 0;

@@ -44,7 +44,7 @@ const FEWEST_LITERALS: u32 = 2048;
 
 /** Bytes that are passed unseen, the first time and at most; the longest bounds what is missed where data changes. */
 const FIRST_PASS: u32 = 1024;
-const LONGEST_PASS: u32 = 8192;
+export const LONGEST_PASS: u32 = 8192;
 
 /** Bytes that are watched together while they are passed. */
 const PIECE: usize = 256;

@@ -16,6 +16,9 @@ import { LITLEN_COUNTS, SPLIT_COUNTS } from './workspace';
 /** Source bytes between checks. */
 export const CHECK_BYTES: usize = 2048;
 
+/** Source bytes that are searched between two passes over random data. */
+export const CHECK_AFTER_PASS: usize = 512;
+
 /** A block is not ended before it holds this many bytes, nor when as few are left: its header would not pay. */
 const SHORTEST_BLOCK: usize = 5000;
 
