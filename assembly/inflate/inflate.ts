@@ -6,11 +6,12 @@
  * far away: it loads eight bytes at a time, decodes up to three literals or one match between refills, and checks
  * nothing but the distance. The careful loop decodes the rest symbol by symbol and checks everything.
  *
- * Bounds. The content's size is known, so the stream is right when it has filled the output: raw streams end there,
- * whatever follows. A zlib stream must also end and carry the right adler32. Whatever the input is, writes stay within
+ * Bounds. The content's size is known, so a raw stream is right when it has filled the output, whatever follows; where it
+ * also ends there, `streamLength` tells how long it is. A zlib stream must end and carry the right adler32. Whatever the input is, writes stay within
  * [target, target + size) and no byte behind the source's end has an effect.
  */
 import { adler32 } from '../checksum';
+import { setStreamLength } from '../stream-length';
 import {
   BAD_BLOCK,
   BAD_CHECKSUM,
@@ -37,7 +38,6 @@ import {
   setOut,
   sourceEnd,
   take,
-  toTheEnd,
 } from './stream';
 import { decodeSymbols } from './symbols';
 import {
@@ -71,12 +71,18 @@ const DYNAMIC: u32 = 2;
  */
 export function inflate(source: usize, length: usize, target: usize, size: usize, zlib: bool): i32 {
   prepareTables();
-  openStream(source, length, target, size, zlib);
+  openStream(source, length, target, size);
+  setStreamLength(0);
   if (zlib && !readHeader()) return BAD_HEADER;
-  const outcome = inflateBlocks();
-  if (!zlib) return outcome == OUTPUT_FULL ? OK : outcome;
-  if (outcome == OUTPUT_FULL) return TOO_LONG;
-  return outcome == OK ? verifyTrailer() : outcome;
+  let outcome = inflateBlocks();
+  if (outcome == OK) {
+    dropToByte();
+    if (zlib) outcome = verifyTrailer();
+    setStreamLength(<i32>(next - source));
+    return outcome;
+  }
+  if (!zlib) return out == outEnd ? OK : outcome;
+  return outcome == OUTPUT_FULL ? TOO_LONG : outcome;
 }
 
 /** RFC 1950, section 2.2: deflate, a window of at most 32 KiB, no dictionary, a multiple of 31. */
@@ -88,15 +94,16 @@ function readHeader(): bool {
   return (method & 15) == 8 && method >> 4 <= 7 && (flags & 0x20) == 0 && ((method << 8) | flags) % 31 == 0;
 }
 
+/** Section 2.2: the adler32 of the content, highest byte first. */
 function verifyTrailer(): i32 {
-  dropToByte();
   if (sourceEnd - next < 4) return TRUNCATED;
-  return bswap<u32>(load<u32>(next)) == adler32(outStart, outEnd - outStart, 1) ? OK : BAD_CHECKSUM;
+  const expected = bswap<u32>(load<u32>(next));
+  setNext(next + 4);
+  return expected == adler32(outStart, outEnd - outStart, 1) ? OK : BAD_CHECKSUM;
 }
 
 function inflateBlocks(): i32 {
   while (true) {
-    if (out == outEnd && !toTheEnd) return OUTPUT_FULL;
     refill();
     if (count < 3) return TRUNCATED;
     const final = take(1);

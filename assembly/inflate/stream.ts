@@ -12,10 +12,8 @@ export let sourceEnd: usize = 0;
 export let out: usize = 0;
 export let outStart: usize = 0;
 export let outEnd: usize = 0;
-/** Whether to go on when the output is full, until the final block ends. */
-export let toTheEnd: bool = false;
 
-export function openStream(source: usize, length: usize, target: usize, size: usize, goToTheEnd: bool): void {
+export function openStream(source: usize, length: usize, target: usize, size: usize): void {
   bits = 0;
   count = 0;
   next = source;
@@ -23,7 +21,6 @@ export function openStream(source: usize, length: usize, target: usize, size: us
   out = target;
   outStart = target;
   outEnd = target + size;
-  toTheEnd = goToTheEnd;
 }
 
 @inline

@@ -10,7 +10,7 @@
  * Matches are copied in whole vectors beyond their end; what is written too much, the next turn overwrites.
  */
 import { BAD_CODE, BAD_DISTANCE, BLOCK_ENDED, NEAR_AN_END, OUTPUT_FULL, TRUNCATED } from './outcome';
-import { bits, count, next, out, outEnd, outStart, refill, setBits, setOut, sourceEnd, take, toTheEnd } from './stream';
+import { bits, count, next, out, outEnd, outStart, refill, setBits, setOut, sourceEnd, take } from './stream';
 import {
   CODE_BITS_MASK,
   CODE_BITS_SHIFT,
@@ -196,7 +196,6 @@ function decodeFast(litlenTable: usize, litlenMask: u32, distanceTable: usize, d
 /** Decodes symbol by symbol, with every check, up to the end of the block or of the output. */
 function decodeCarefully(litlenTable: usize, litlenMask: u32, distanceTable: usize, distanceMask: u32): i32 {
   while (true) {
-    if (out == outEnd && !toTheEnd) return OUTPUT_FULL;
     refill();
     const entry = takeEntry(litlenTable, litlenMask);
     if (count < 0) return TRUNCATED;

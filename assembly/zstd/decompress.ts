@@ -10,6 +10,7 @@
  * map); bytes behind the output are never written.
  */
 import { xxh64 } from '../checksum';
+import { setStreamLength } from '../stream-length';
 import {
   BLOCK_COMPRESSED, BLOCK_HEADER_SIZE, BLOCK_MAXIMUM, BLOCK_RAW, BLOCK_RLE, FRAME_MAGIC, SKIPPABLE_MAGIC,
   SKIPPABLE_MASK,
@@ -41,7 +42,7 @@ let outputAt: usize = 0;
 
 /**
  * Decodes frames from `src` until `dstCapacity` bytes are there and their frame has ended, or the input is used up;
- * what follows the last frame needed is ignored. Returns the bytes produced, or a negative status (see status).
+ * what follows the last frame needed is ignored; `streamLength` tells where that is. Returns the bytes produced, or a negative status (see status).
  */
 export function zstdDecompress(src: usize, srcLen: i32, dst: usize, dstCapacity: i32): i32 {
   const end = src + srcLen;
@@ -57,6 +58,7 @@ export function zstdDecompress(src: usize, srcLen: i32, dst: usize, dstCapacity:
     else return NOT_A_FRAME;
     if (status < 0) return status;
   }
+  setStreamLength(<i32>(inputAt - src));
   return <i32>(outputAt - dst);
 }
 

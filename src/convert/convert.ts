@@ -19,6 +19,7 @@ import type { Kernels, RunBuffer } from '../kernels/kernels.js';
 import { Plan, type Run } from './plan.js';
 import { packRun, splitRun } from './prepare.js';
 import { readSalvaging, type Salvage } from './salvage.js';
+import { passesStreams, RunStreams } from './streams.js';
 import { Throttle } from './throttle.js';
 
 export interface ConvertOptions {
@@ -69,6 +70,8 @@ export async function convertImage(
 interface Entry {
   run: Run;
   buffer: RunBuffer | null;
+  /** Of the units that are taken over compressed; null: none can be. */
+  streams: RunStreams | null;
   /** Set when it is ready to be placed; null: nothing to place. */
   prepared: PreparedRun | null | undefined;
 }
@@ -85,6 +88,7 @@ class Conversion {
   #failure: unknown;
   #wake: (() => void) | null = null;
   #copyRange: ConvertOptions['copyRange'];
+  readonly #takesStreams: boolean;
 
   constructor(
     private readonly source: Image,
@@ -93,6 +97,8 @@ class Conversion {
     private readonly options: ConvertOptions,
   ) {
     this.#copyRange = options.copyRange;
+    // What has to be salvaged is read in parts.
+    this.#takesStreams = !options.salvage && passesStreams(source, target.encoding);
     this.#throttle = options.rate ? new Throttle(options.rate) : null;
     this.#plan = new Plan(source, {
       unit: target.unit,
@@ -142,7 +148,7 @@ class Conversion {
   }
 
   #start(run: Run): void {
-    const entry: Entry = { run, buffer: null, prepared: undefined };
+    const entry: Entry = { run, buffer: null, streams: null, prepared: undefined };
     if (run.kind === 'zero') {
       const { offset, length } = run;
       entry.prepared = this.target.readsZero ? null : { offset, length, pieces: [{ kind: 'zero', offset, length }] };
@@ -168,14 +174,15 @@ class Conversion {
 
   async #prepare(entry: Entry, bytes: Uint8Array): Promise<PreparedRun | null> {
     const { offset, length } = entry.run;
-    if (this.#copyRange !== undefined && (await this.#offload(offset, length))) return null;
-    await this.#read(offset, bytes);
     const { encoding } = this.target;
     const { sparse } = this.options;
+    if (this.#copyRange !== undefined && (await this.#offload(offset, length))) return null;
+    if (encoding !== null && this.#takesStreams) entry.streams = new RunStreams(this.kernels, offset, length, encoding);
+    await this.#read(offset, bytes, entry.streams);
     const prepared =
       encoding === null
         ? splitRun(this.kernels, offset, bytes, sparse)
-        : await packRun(this.kernels, offset, bytes, encoding, sparse);
+        : await packRun(this.kernels, offset, bytes, encoding, sparse, entry.streams);
     const { extentStarts, extentEnd } = entry.run;
     if (extentStarts !== undefined) prepared.extentStarts = extentStarts;
     if (extentEnd !== undefined) prepared.extentEnd = extentEnd;
@@ -188,9 +195,9 @@ class Conversion {
     return done === true;
   }
 
-  async #read(offset: number, bytes: Uint8Array): Promise<void> {
+  async #read(offset: number, bytes: Uint8Array, streams: RunStreams | null): Promise<void> {
     try {
-      await this.source.read(offset, bytes);
+      await (streams === null ? this.source.read(offset, bytes) : this.source.readPacked!(offset, bytes, streams.take));
     } catch (error) {
       const { salvage, signal } = this.options;
       if (!salvage) throw explain(error, 'error while reading at byte', offset);
@@ -281,6 +288,7 @@ class Conversion {
   #release(entry: Entry): void {
     if (entry.buffer === null) return;
     entry.buffer.release();
+    entry.streams?.release();
     entry.buffer = null;
     this.#inFlight--;
     this.#notify();

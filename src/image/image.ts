@@ -5,7 +5,7 @@
  * both, in any order. Offsets and lengths are guest bytes unless a name says `host`.
  */
 import type { ImageError } from '../errors.js';
-import type { Piece, UnitEncoding } from '../kernels/kernels.js';
+import type { Codec, Piece, UnitEncoding } from '../kernels/kernels.js';
 import type { MaybePromise } from '../maybe.js';
 
 /**
@@ -108,11 +108,21 @@ export interface Image {
   extents(start: number, length: number): MaybePromise<Extent[]>;
   /** Fills all of `into`; the range must lie within `size`. Unallocated reads as zeros. */
   read(offset: number, into: Uint8Array): MaybePromise<void>;
+  /** How units are compressed that are; null or absent: none is, or nobody can take over a stream as it is. */
+  readonly packing?: { readonly codec: Codec; readonly unit: number } | null;
+  /**
+   * As `read`, and besides tells the streams of units that are compressed by `packing` and lie in the range whole. Each has
+   * been decompressed, so it is sound. Present with `packing`.
+   */
+  readPacked?(offset: number, into: Uint8Array, take: TakeStream): MaybePromise<void>;
   details(): ImageDetails;
   /** The disk as it was at a snapshot. Absent: the format has none. Throws `not-found`. */
   snapshot?(idOrName: string): Promise<Image>;
   close(): Promise<void>;
 }
+
+/** Told the stream of the unit at guest offset `at`; the bytes are valid for the time of the call. */
+export type TakeStream = (at: number, stream: Uint8Array) => void;
 
 /** A write that has its place and waits for its turn; call it once. */
 export type PendingWrite = () => MaybePromise<void>;

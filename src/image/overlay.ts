@@ -6,7 +6,8 @@
  */
 import type { ImageError } from '../errors.js';
 import { allSettled, isPending, type MaybePromise } from '../maybe.js';
-import type { BackingReference, Extent, Image, ImageDetails, SnapshotInfo } from './image.js';
+import type { BackingReference, Extent, Image, ImageDetails, SnapshotInfo, TakeStream } from './image.js';
+import { samePacking } from './packing.js';
 import { appendExtent } from './stretches.js';
 
 export class OverlayImage implements Image {
@@ -63,14 +64,27 @@ export class OverlayImage implements Image {
   }
 
   read(offset: number, into: Uint8Array): MaybePromise<void> {
+    return this.#read(offset, into);
+  }
+
+  /** The upper layer's; what the lower one has in another way is only read. */
+  get packing(): Image['packing'] {
+    return this.upper.packing;
+  }
+
+  readPacked(offset: number, into: Uint8Array, take: TakeStream): MaybePromise<void> {
+    return this.#read(offset, into, take);
+  }
+
+  #read(offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
     const extents = this.upper.extents(offset, into.length);
     return isPending(extents)
-      ? extents.then((known) => this.#readBy(known, offset, into))
-      : this.#readBy(extents, offset, into);
+      ? extents.then((known) => this.#readBy(known, offset, into, take))
+      : this.#readBy(extents, offset, into, take);
   }
 
   /** One call for each stretch of neighbours that come from the same layer. */
-  #readBy(extents: Extent[], offset: number, into: Uint8Array): MaybePromise<void> {
+  #readBy(extents: Extent[], offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
     const work: MaybePromise<void>[] = [];
     let at = offset;
     for (let i = 0; i < extents.length; ) {
@@ -78,18 +92,19 @@ export class OverlayImage implements Image {
       let end = at;
       while (i < extents.length && (extents[i]!.kind === 'unallocated') === through) end += extents[i++]!.length;
       const part = into.subarray(at - offset, end - offset);
-      work.push(through ? this.#readLower(at, part) : this.upper.read(at, part));
+      work.push(through ? this.#readLower(at, part, take) : readLayer(this.upper, at, part, take));
       at = end;
     }
-    if (at - offset < into.length) work.push(this.read(at, into.subarray(at - offset)));
+    if (at - offset < into.length) work.push(this.#read(at, into.subarray(at - offset), take));
     return allSettled(work);
   }
 
-  #readLower(offset: number, into: Uint8Array): MaybePromise<void> {
+  #readLower(offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
+    const taken = samePacking(this.upper, this.lower) ? take : undefined;
     const available = Math.max(0, this.lower.size - offset);
-    if (available >= into.length) return this.lower.read(offset, into);
+    if (available >= into.length) return readLayer(this.lower, offset, into, taken);
     into.fill(0, available);
-    return available === 0 ? undefined : this.lower.read(offset, into.subarray(0, available));
+    return available === 0 ? undefined : readLayer(this.lower, offset, into.subarray(0, available), taken);
   }
 
   details(): ImageDetails {
@@ -100,6 +115,11 @@ export class OverlayImage implements Image {
     await this.upper.close();
     await this.lower.close();
   }
+}
+
+function readLayer(layer: Image, offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
+  if (take === undefined || layer.readPacked === undefined) return layer.read(offset, into);
+  return layer.readPacked(offset, into, take);
 }
 
 function append(extents: Extent[], more: Extent[]): Extent[] {

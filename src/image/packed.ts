@@ -28,6 +28,11 @@ export interface PackedCluster {
   /** Bytes of the content to skip, and the place for those that follow. */
   skip: number;
   into: Uint8Array;
+  /**
+   * Told the stream, without what pads it, of a cluster that is wanted whole; valid for the time of the call. Not called
+   * where the stream does not end with its content.
+   */
+  take?: ((stream: Uint8Array) => void) | undefined;
 }
 
 /** Decompresses a batch that kernels have no codec for. Throws `corrupt`. */
@@ -38,6 +43,7 @@ interface Job {
   hostOffset: number;
   packedLength: number;
   into: Uint8Array;
+  take?: ((stream: Uint8Array) => void) | undefined;
 }
 
 /** Streams that are fetched with one read: the bytes [start, end) of the file. */
@@ -71,14 +77,14 @@ export class PackedClusters {
     const jobs: Job[] = [];
     const parts: { cluster: PackedCluster; content: Uint8Array }[] = [];
     for (const cluster of wanted) {
-      const { size = this.#clusterSize } = cluster;
-      const content = this.#recall(keyOf(cluster));
+      const { size = this.#clusterSize, take } = cluster;
+      const content = take === undefined ? this.#recall(keyOf(cluster)) : undefined;
       if (content !== undefined) known.push(copyPart(content, cluster));
       else if (cluster.into.length === size) jobs.push(cluster);
       else {
         const fresh = new Uint8Array(size);
         parts.push({ cluster, content: fresh });
-        jobs.push({ ...cluster, into: fresh });
+        jobs.push({ ...cluster, into: fresh, take: undefined });
       }
     }
     const made = this.#make(jobs);
@@ -145,14 +151,25 @@ export class PackedClusters {
 
   #unpack(fetches: readonly Fetch[], parts: readonly Uint8Array[]): MaybePromise<void> {
     const batch: Unpack[] = [];
+    const takers: Job['take'][] = [];
     for (const [index, { start, jobs }] of fetches.entries()) {
-      for (const { hostOffset, packedLength, into } of jobs) {
+      for (const { hostOffset, packedLength, into, take } of jobs) {
         const from = hostOffset - start;
         batch.push({ packed: parts[index]!.subarray(from, from + packedLength), into });
+        takers.push(take);
       }
     }
-    return typeof this.#codec === 'string' ? this.#kernels.unpack(this.#codec, batch) : this.#codec(batch);
+    if (typeof this.#codec !== 'string') return this.#codec(batch);
+    const lengths = this.#kernels.unpack(this.#codec, batch);
+    if (isPending(lengths)) return lengths.then((arrived) => handOut(batch, arrived, takers));
+    handOut(batch, lengths, takers);
   }
+}
+
+/** Gives the streams to those who want them. */
+function handOut(batch: readonly Unpack[], lengths: readonly number[], takers: readonly Job['take'][]): void {
+  for (const [index, length] of lengths.entries())
+    if (length > 0) takers[index]?.(batch[index]!.packed.subarray(0, length));
 }
 
 /** Where sizes differ, damaged images may give one stream two of them. */

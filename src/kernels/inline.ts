@@ -48,8 +48,8 @@ export class InlineKernels implements Kernels {
     return packUnits(this.#kernel, bytes, encoding);
   }
 
-  unpack(codec: Codec, batch: readonly Unpack[]): void {
-    unpackUnits(this.#kernel, codec, batch);
+  unpack(codec: Codec, batch: readonly Unpack[]): number[] {
+    return unpackUnits(this.#kernel, codec, batch);
   }
 
   crc32(bytes: Uint8Array): number {

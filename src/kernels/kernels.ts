@@ -25,6 +25,8 @@ export interface UnitEncoding {
   readonly window: number;
   /** A stream longer than this is not worth keeping; the unit then stays plain. */
   readonly limit: number;
+  /** Streams of this codec and unit may be taken over as they are: the user has not asked for a level. */
+  readonly takesStreams?: boolean;
 }
 
 /** A stretch of a run, as it is to be placed. `offset` and `length` are guest bytes. */
@@ -66,8 +68,11 @@ export interface Kernels {
    * is compressed as if it were filled up with zeros.
    */
   pack(bytes: Uint8Array, encoding: UnitEncoding): MaybePromise<UnitResult[]>;
-  /** Decompresses a batch. Throws `corrupt` if a stream is malformed or too short for its `into`. */
-  unpack(codec: Codec, batch: readonly Unpack[]): MaybePromise<void>;
+  /**
+   * Decompresses a batch. Returns the lengths of the streams in bytes; 0: the stream goes on behind what fills `into`.
+   * Throws `corrupt` if a stream is malformed or too short for its `into`.
+   */
+  unpack(codec: Codec, batch: readonly Unpack[]): MaybePromise<number[]>;
   /** Checksums for the formats that store them. */
   crc32(bytes: Uint8Array): number;
   crc32c(bytes: Uint8Array): number;

@@ -28,7 +28,7 @@ export class LazyKernels implements Kernels {
     return this.#alive.pack(bytes, encoding);
   }
 
-  unpack(codec: Codec, batch: readonly Unpack[]): MaybePromise<void> {
+  unpack(codec: Codec, batch: readonly Unpack[]): MaybePromise<number[]> {
     return this.#alive.unpack(codec, batch);
   }
 

@@ -8,6 +8,7 @@
  */
 import * as Comlink from 'comlink';
 import { ImageError } from '../errors.js';
+import type { MaybePromise } from '../maybe.js';
 import { InlineKernels, type KernelModule } from './inline.js';
 import type { Codec, Kernels, RunBuffer, UnitEncoding, UnitResult, Unpack } from './kernels.js';
 import type { Reply, WorkerApi } from './worker.js';
@@ -80,11 +81,11 @@ export class KernelPool implements Kernels {
     return reply.results;
   }
 
-  unpack(codec: Codec, batch: readonly Unpack[]): void | Promise<void> {
+  unpack(codec: Codec, batch: readonly Unpack[]): MaybePromise<number[]> {
     const bytes = batch.reduce((sum, { into }) => sum + into.length, 0);
     if (bytes <= INLINE_BYTES) return this.#inline.unpack(codec, batch);
     const parts = this.#divide(batch);
-    return Promise.all(parts.map((part) => this.#unpackPart(codec, part))).then(() => {});
+    return Promise.all(parts.map((part) => this.#unpackPart(codec, part))).then((lengths) => lengths.flat());
   }
 
   async close(): Promise<void> {
@@ -102,30 +103,28 @@ export class KernelPool implements Kernels {
     );
   }
 
-  async #unpackPart(codec: Codec, batch: readonly Unpack[]): Promise<void> {
+  async #unpackPart(codec: Codec, batch: readonly Unpack[]): Promise<number[]> {
     const packed = batch.map((item) => item.packed);
     const into = batch.map((item) => item.into);
-    if ([...packed, ...into].every(isShared)) {
-      await this.#send((api) => api.unpackShared(codec, packed, into));
-      return;
-    }
+    if ([...packed, ...into].every(isShared)) return this.#send((api) => api.unpackShared(codec, packed, into));
     const moved = packed.map((stream) => stream.slice());
-    const lengths = into.map((target) => target.length);
-    const all = await this.#send((api) =>
+    const sizes = into.map((target) => target.length);
+    const { lengths, bytes } = await this.#send((api) =>
       api.unpackMoved(
         codec,
         Comlink.transfer(
           moved,
           moved.map((stream) => stream.buffer),
         ),
-        lengths,
+        sizes,
       ),
     );
     let at = 0;
     for (const target of into) {
-      target.set(all.subarray(at, at + target.length));
+      target.set(bytes.subarray(at, at + target.length));
       at += target.length;
     }
+    return lengths;
   }
 
   /** Runs a task on the least busy worker as soon as one has room for it. */

@@ -37,9 +37,9 @@ function compress(kernel: WasmKernel, bytes: Uint8Array, encoding: UnitEncoding)
 }
 
 /** `Kernels.unpack` on this thread. */
-export function unpackUnits(kernel: WasmKernel, codec: Codec, batch: readonly Unpack[]): void {
-  for (const { packed, into } of batch) {
-    if (codec === 'zstd') kernel.zstdDecompress(packed, into);
-    else kernel.inflate(packed, into, codec === 'zlib' ? 'zlib' : 'raw');
-  }
+export function unpackUnits(kernel: WasmKernel, codec: Codec, batch: readonly Unpack[]): number[] {
+  return batch.map(({ packed, into }) => {
+    if (codec === 'zstd') return kernel.zstdDecompress(packed, into);
+    return kernel.inflate(packed, into, codec === 'zlib' ? 'zlib' : 'raw');
+  });
 }

@@ -52,6 +52,7 @@ interface Exports {
   inflate(source: number, length: number, target: number, size: number, zlib: boolean): number;
   zstdCompress(source: number, length: number, target: number, capacity: number, level: number): number;
   zstdDecompress(source: number, length: number, target: number, capacity: number): number;
+  streamLength(): number;
 }
 
 /** A checksum that continues from the checksum of the bytes before. */
@@ -173,10 +174,13 @@ export class WasmKernel {
     );
   }
 
-  /** Fills `into`; what follows the stream in `packed` is ignored. Throws `corrupt`. */
-  inflate(packed: Uint8Array, into: Uint8Array, framing: Framing): void {
+  /**
+   * Fills `into`; what follows the stream in `packed` is ignored. Returns the length of the stream, 0 if it goes on
+   * behind what fills `into`. Throws `corrupt`.
+   */
+  inflate(packed: Uint8Array, into: Uint8Array, framing: Framing): number {
     const zlib = framing === 'zlib';
-    this.#decompress(packed, into, (exports, source, target) => {
+    return this.#decompress(packed, into, (exports, source, target) => {
       const error = exports.inflate(source, packed.length, target, into.length, zlib);
       if (error !== 0) throw corrupt(`Could not decompress: ${INFLATE_ERRORS[error]}`);
     });
@@ -192,9 +196,12 @@ export class WasmKernel {
     );
   }
 
-  /** Fills `into` from one or more frames; what follows them in `packed` is ignored. Throws `corrupt`. */
-  zstdDecompress(packed: Uint8Array, into: Uint8Array): void {
-    this.#decompress(packed, into, (exports, source, target) => {
+  /**
+   * Fills `into` from one or more frames; what follows them in `packed` is ignored. Returns the length of the frames.
+   * Throws `corrupt`.
+   */
+  zstdDecompress(packed: Uint8Array, into: Uint8Array): number {
+    return this.#decompress(packed, into, (exports, source, target) => {
       const produced = exports.zstdDecompress(source, packed.length, target, into.length);
       if (produced < 0) throw corrupt(`Could not decompress: ${ZSTD_ERRORS[-produced]}`);
       if (produced < into.length) throw corrupt('Could not decompress: the frames hold too few bytes');
@@ -213,36 +220,34 @@ export class WasmKernel {
     return length === 0 ? null : new Uint8Array(this.memory.buffer, this.#scratchOut, length);
   }
 
-  /** Runs a decompressor that fills its target or throws. */
+  /** Runs a decompressor that fills its target or throws; returns the length of the stream. */
   #decompress(
     packed: Uint8Array,
     into: Uint8Array,
     run: (exports: Exports, source: number, target: number) => void,
-  ): void {
-    if (!this.#reaches(packed) || !this.#reaches(into)) {
-      this.#decompressLarge(packed, into, run);
-      return;
-    }
+  ): number {
+    if (!this.#reaches(packed) || !this.#reaches(into)) return this.#decompressLarge(packed, into, run);
     const source = this.#addressOf(packed);
-    if (this.#holds(into)) {
-      run(this.#exports, source, into.byteOffset);
-      return;
+    if (this.#holds(into)) run(this.#exports, source, into.byteOffset);
+    else {
+      run(this.#exports, source, this.#scratchOut);
+      into.set(new Uint8Array(this.memory.buffer, this.#scratchOut, into.length));
     }
-    run(this.#exports, source, this.#scratchOut);
-    into.set(new Uint8Array(this.memory.buffer, this.#scratchOut, into.length));
+    return this.#exports.streamLength();
   }
 
   #decompressLarge(
     packed: Uint8Array,
     into: Uint8Array,
     run: (exports: Exports, source: number, target: number) => void,
-  ): void {
+  ): number {
     const distance = packed.length + this.#overread;
     const large = this.#largeKernel(distance + into.length);
     const source = large.#keep(packed, 0);
     const target = new Uint8Array(large.memory.buffer, large.arena.offset + distance, into.length);
     run(large.#exports, source.byteOffset, target.byteOffset);
     into.set(target);
+    return large.#exports.streamLength();
   }
 
   #checksum(update: Checksum, bytes: Uint8Array, start: number): number {

@@ -20,13 +20,20 @@ export interface PackReply {
   bytes: Uint8Array | null;
 }
 
+export interface UnpackReply {
+  /** Of the streams. */
+  lengths: number[];
+  /** The contents, one behind the other. */
+  bytes: Uint8Array;
+}
+
 export interface WorkerApi {
   start(module: KernelModule): void;
   pack(bytes: Uint8Array, encoding: UnitEncoding, shared: boolean): Reply<PackReply>;
-  /** Decompresses streams into shared memory. */
-  unpackShared(codec: Codec, packed: Uint8Array[], into: Uint8Array[]): Reply<null>;
-  /** Decompresses streams into new memory of these lengths, which travels back. */
-  unpackMoved(codec: Codec, packed: Uint8Array[], lengths: number[]): Reply<Uint8Array>;
+  /** Decompresses streams into shared memory; returns their lengths. */
+  unpackShared(codec: Codec, packed: Uint8Array[], into: Uint8Array[]): Reply<number[]>;
+  /** Decompresses streams into new memory of these sizes, which travels back. */
+  unpackMoved(codec: Codec, packed: Uint8Array[], sizes: number[]): Reply<UnpackReply>;
 }
 
 /** Room for nothing but the kernel's own areas: the bytes to work on come from outside. */
@@ -46,28 +53,26 @@ class KernelWorker implements WorkerApi {
     });
   }
 
-  unpackShared(codec: Codec, packed: Uint8Array[], into: Uint8Array[]): Reply<null> {
-    return this.#reply((kernel) => {
+  unpackShared(codec: Codec, packed: Uint8Array[], into: Uint8Array[]): Reply<number[]> {
+    return this.#reply((kernel) =>
       unpackUnits(
         kernel,
         codec,
         packed.map((stream, index) => ({ packed: stream, into: into[index]! })),
-      );
-      return null;
-    });
+      ),
+    );
   }
 
-  unpackMoved(codec: Codec, packed: Uint8Array[], lengths: number[]): Reply<Uint8Array> {
+  unpackMoved(codec: Codec, packed: Uint8Array[], sizes: number[]): Reply<UnpackReply> {
     return this.#reply((kernel) => {
-      const all = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+      const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
       let at = 0;
       const batch = packed.map((stream, index) => {
-        const into = all.subarray(at, at + lengths[index]!);
+        const into = bytes.subarray(at, at + sizes[index]!);
         at += into.length;
         return { packed: stream, into };
       });
-      unpackUnits(kernel, codec, batch);
-      return all;
+      return { lengths: unpackUnits(kernel, codec, batch), bytes };
     });
   }
 
@@ -85,8 +90,7 @@ class KernelWorker implements WorkerApi {
 
 /** Marks what a reply carries for transfer. */
 function transferring<T>(reply: { ok: T }): { ok: T } {
-  const value: unknown = reply.ok;
-  const bytes = value instanceof Uint8Array ? value : (value as PackReply | null)?.bytes;
+  const { bytes } = reply.ok as Partial<PackReply | UnpackReply>;
   return bytes ? Comlink.transfer(reply, [bytes.buffer as ArrayBuffer]) : reply;
 }
 

@@ -63,12 +63,14 @@ export class PlainKernels implements Kernels {
     return results;
   }
 
-  unpack(codec: Codec, batch: readonly Unpack[]): void {
-    for (const { packed, into } of batch) {
+  /** Nobody can tell how long the streams were. */
+  unpack(codec: Codec, batch: readonly Unpack[]): number[] {
+    return batch.map(({ packed, into }) => {
       if (codec === 'zstd') throw new ImageError('unsupported', 'no zstd here');
       const plain = codec === 'zlib' ? inflateSync(packed) : inflateRawSync(packed, { maxOutputLength: into.length });
       into.set(plain);
-    }
+      return 0;
+    });
   }
 
   crc32(): number {

@@ -37,7 +37,6 @@ import { clearStore } from './encryption.js';
 import { serializeHeader } from './header.js';
 import { QcowImage, type QcowParts } from './image.js';
 import { AUTOCLEAR, LIMITS } from './layout.js';
-import { DEFAULT_LEVEL } from './options.js';
 import { dataSink, encodingOf, runToPlace, unitOf, type WritingParts } from './parts.js';
 import { RunPlacer } from './run-placer.js';
 import { perform, type Steps, settle } from './steps.js';
@@ -76,7 +75,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
     const { header, clusterTables, refcounts, placer, space, dataSpace } = writing;
     this.#sink = dataSink(writing);
     this.unit = unitOf(header);
-    this.encoding = request.compress ? encodingOf(header, DEFAULT_LEVEL[header.compression]) : null;
+    this.encoding = request.compress ? encodingOf(header, null) : null;
     this.#bitmapStore = new BitmapStore(writing, parts.bitmaps);
     this.#tracker = new BitmapTracker(writing, this.#bitmapStore, parts.bitmaps);
     const rules = {

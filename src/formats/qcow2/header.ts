@@ -6,6 +6,7 @@
  */
 import { cString } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
+import type { Codec } from '../../kernels/kernels.js';
 import { isPending } from '../../maybe.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
@@ -64,6 +65,11 @@ export interface QcowHeader {
 
 export function clusterSizeOf(header: QcowHeader): number {
   return 2 ** header.clusterBits;
+}
+
+/** The codec of compressed clusters. */
+export function codecOf({ compression }: Pick<QcowHeader, 'compression'>): Codec {
+  return compression === 'zlib' ? 'deflate' : 'zstd';
 }
 
 export function hasExtendedL2(header: QcowHeader): boolean {

@@ -8,17 +8,18 @@ import type {
   Image,
   ImageDetails,
   Json,
+  TakeStream,
 } from '../../image/image.js';
 import { type PackedCluster, PackedClusters } from '../../image/packed.js';
 import type { TableCache } from '../../image/table-cache.js';
-import type { Kernels } from '../../kernels/kernels.js';
+import type { Codec, Kernels } from '../../kernels/kernels.js';
 import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { type Bitmap, bitmapStretches } from './bitmaps.js';
 import { describeImage } from './details.js';
 import { type ClusterCipher, clearBytes } from './encryption.js';
-import { clusterSizeOf, type QcowHeader } from './header.js';
+import { clusterSizeOf, codecOf, type QcowHeader } from './header.js';
 import type { DataHoles } from './holes.js';
 import { overlapIn } from './l1-overlap.js';
 import { CRYPT } from './layout.js';
@@ -63,8 +64,7 @@ export class QcowImage implements Image {
     this.clusterSize = clusterSizeOf(header);
     this.backing = header.backingFile ? { name: header.backingFile, format: header.extensions.backingFormat } : null;
     this.map = new ClusterMap(header, tables, l1, parts.fileSize ?? (() => source.size));
-    const codec = header.compression === 'zlib' ? 'deflate' : 'zstd';
-    this.#packed = new PackedClusters(source, kernels, codec, this.clusterSize);
+    this.#packed = new PackedClusters(source, kernels, codecOf(header), this.clusterSize);
   }
 
   get snapshots(): readonly Snapshot[] {
@@ -85,11 +85,25 @@ export class QcowImage implements Image {
   }
 
   read(offset: number, into: Uint8Array): MaybePromise<void> {
+    return this.#read(offset, into);
+  }
+
+  /** Encrypted images have no compressed clusters that another one could take over. */
+  get packing(): { codec: Codec; unit: number } | null {
+    const { header } = this.parts;
+    return header.cryptMethod === CRYPT.none ? { codec: codecOf(header), unit: this.clusterSize } : null;
+  }
+
+  readPacked(offset: number, into: Uint8Array, take: TakeStream): MaybePromise<void> {
+    return this.#read(offset, into, take);
+  }
+
+  #read(offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
     if (this.unreadable) throw this.unreadable;
     if (offset + into.length > this.size) throw new ImageError('io', 'Input/output error', { offset });
     const runs = this.map.all(offset, offset + into.length);
-    if (isPending(runs)) return runs.then((arrived) => this.#fill(arrived, offset, into));
-    return this.#fill(runs, offset, into);
+    if (isPending(runs)) return runs.then((arrived) => this.#fill(arrived, offset, into, take));
+    return this.#fill(runs, offset, into, take);
   }
 
   details(): ImageDetails {
@@ -144,14 +158,20 @@ export class QcowImage implements Image {
     return readPadded(source, offset, into);
   }
 
-  #fill(runs: readonly Run[], offset: number, into: Uint8Array): MaybePromise<void> {
+  #fill(runs: readonly Run[], offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
     const work: MaybePromise<void>[] = [];
     const packed: PackedCluster[] = [];
     for (const { kind, start, length, hostOffset, packedLength } of runs) {
       const part = into.subarray(start - offset, start - offset + length);
       if (kind === 'data') work.push(this.#readData(start, hostOffset!, part));
       else if (kind === 'packed')
-        packed.push({ hostOffset: hostOffset!, packedLength, skip: start % this.clusterSize, into: part });
+        packed.push({
+          hostOffset: hostOffset!,
+          packedLength,
+          skip: start % this.clusterSize,
+          into: part,
+          take: take && ((stream) => take(start, stream)),
+        });
       else part.fill(0);
     }
     if (packed.length > 0) work.push(this.#packed.read(packed));

@@ -75,7 +75,8 @@ export interface QcowOptions {
   lazyRefcounts: boolean;
   extendedL2: boolean;
   compression: Compression;
-  compressionLevel: number;
+  /** null: not asked for. */
+  compressionLevel: number | null;
   preallocation: QcowPreallocation;
   /** Name of the external data file. */
   dataFile: string | null;
@@ -182,9 +183,10 @@ function oneOf<const T extends string>(name: string, value: OptionValues[string]
   return found;
 }
 
-function levelOf(value: OptionValues[string], compression: Compression): number {
+function levelOf(value: OptionValues[string], compression: Compression): number | null {
+  if (value === undefined) return null;
   const highest = HIGHEST_LEVEL[compression];
-  const level = value === undefined ? DEFAULT_LEVEL[compression] : Number(value);
+  const level = Number(value);
   if (!Number.isInteger(level) || level < 1 || level > highest)
     throw invalid(`Compression level must be between 1 and ${highest} for ${compression}`);
   return level;

@@ -6,8 +6,9 @@ import type { Kernels, UnitEncoding } from '../../kernels/kernels.js';
 import type { ByteSink, ByteStore } from '../../storage/storage.js';
 import { ClusterTables } from './cluster-tables.js';
 import { type ClusterCipher, clearStore, encryptedRun } from './encryption.js';
-import { clusterSizeOf, hasExtendedL2, type QcowHeader } from './header.js';
+import { clusterSizeOf, codecOf, hasExtendedL2, type QcowHeader } from './header.js';
 import { HostSpace } from './host-space.js';
+import { DEFAULT_LEVEL } from './options.js';
 import { Placer, sliceCoverage } from './placing.js';
 import { Refcounts } from './refcounts.js';
 
@@ -90,12 +91,13 @@ function spaceOf(store: ByteStore, inPlace: boolean, cipher: ClusterCipher | nul
 }
 
 /** How units are compressed: raw deflate with QEMU's window, or zstd; a stream is shorter than a cluster. */
-export function encodingOf(header: QcowHeader, level: number): UnitEncoding {
+export function encodingOf(header: QcowHeader, level: number | null): UnitEncoding {
   const unit = clusterSizeOf(header);
   return {
-    codec: header.compression === 'zlib' ? 'deflate' : 'zstd',
+    codec: codecOf(header),
     unit,
-    level,
+    level: level ?? DEFAULT_LEVEL[header.compression],
+    takesStreams: level === null,
     window: DEFLATE_WINDOW,
     limit: unit - 1,
   };
