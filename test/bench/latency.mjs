@@ -1,5 +1,5 @@
 // Network storage with latency: NBD to NBD over nbdkit, 5 ms a read and 5 ms a write, in pairs with qemu-img.
-//   npm run bench:latency [-- --runs 5] [--size 256M]
+//   npm run bench:latency [-- --runs 5] [--size 1G]
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { median } from './statistics.mjs';
 
 const { values: flags } = parseArgs({
-  options: { runs: { type: 'string', default: '5' }, size: { type: 'string', default: '256M' } },
+  options: { runs: { type: 'string', default: '5' }, size: { type: 'string', default: '1G' } },
 });
 const cli = new URL('../../dist/cli.js', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'diskloom-latency-'));

@@ -1,6 +1,7 @@
 // Whole programs, paired: diskloom and qemu-img convert the same files in turn, A B, B A, A B ..., in one run.
 //   npm run bench [-- --runs 5] [--only REGEX] [--image RAW] [--json FILE]
-// Prints medians of wall seconds, their ratio pair by pair, processor seconds and peak resident memory.
+// Prints medians of wall seconds, their ratio pair by pair, processor seconds and peak resident memory. Each case ends with
+// a look at what diskloom has written: `qemu-img compare` must find it identical.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -41,6 +42,7 @@ const cases = [
   { name: 'qcow2 zstd → raw', args: ['-f', 'qcow2', '-O', 'raw'], source: 'zstd' },
   { name: 'raw → qcow2 -c', args: ['-f', 'raw', '-O', 'qcow2', '-c'], source: 'raw' },
   { name: 'qcow2 → qcow2 -c', args: ['-f', 'qcow2', '-O', 'qcow2', '-c'], source: 'plain' },
+  { name: 'qcow2 zlib → qcow2 -c', args: ['-f', 'qcow2', '-O', 'qcow2', '-c'], source: 'zlib' },
   {
     name: 'raw → qcow2 -c, qemu-img -W -m 16',
     args: ['-f', 'raw', '-O', 'qcow2', '-c'],
@@ -98,16 +100,24 @@ async function time(program, args) {
   return { wall, cpu: ticks / 100, peak, size: statSync(out).blocks * 512 };
 }
 
+/** The content of diskloom's result, judged by the other program. */
+function verify(args) {
+  const format = args[args.indexOf('-O') + 1];
+  const done = spawnSync('qemu-img', ['compare', '-f', 'raw', '-F', format, raw, out], { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`the result is wrong: ${done.stdout}${done.stderr}`);
+}
+
 async function pair({ name, args, source, rival = [] }) {
   const ours = ['convert', ...args, sources[source], out];
   const theirs = ['convert', ...args, ...rival, sources[source], out];
+  const a = () => time(process.execPath, [cli, ...ours]);
+  const b = () => time('qemu-img', theirs);
+  await b();
+  await a();
+  verify(args);
   const runs = [];
-  for (let i = 0; i <= Number(flags.runs); i++) {
-    const a = () => time(process.execPath, [cli, ...ours]);
-    const b = () => time('qemu-img', theirs);
-    const run = i % 2 === 0 ? { a: await a(), b: await b() } : { b: await b(), a: await a() };
-    if (i > 0) runs.push(run);
-  }
+  for (let i = 0; i < Number(flags.runs); i++)
+    runs.push(i % 2 === 0 ? { a: await a(), b: await b() } : { b: await b(), a: await a() });
   const of = (pick) => median(runs.map(pick));
   return {
     name,
