@@ -6,6 +6,7 @@
  */
 import { writeSync } from 'node:fs';
 import { createNodeKernels } from '../../src/platform/node/kernels.js';
+import { tryEncoder } from './encoders.js';
 import { secondOpinion } from './judge.js';
 import { ownSeeds, qemuSeeds, type Seed } from './seeds.js';
 import { tryServer } from './servers.js';
@@ -88,6 +89,10 @@ async function main(): Promise<void> {
     streams: async () => {
       const attempt = tryStream(run);
       return async (index) => count(attempt(index, (what) => report(index, what, { command: 'unpack' })));
+    },
+    encoders: async () => {
+      const attempt = tryEncoder(run);
+      return async (index) => count(attempt(index, (what) => report(index, what, { command: 'pack' })));
     },
     servers: async () => async (index) =>
       count(await tryServer(run, index, (what) => report(index, what, { command: 'nbd' }))),

@@ -1,5 +1,5 @@
 /**
- * The fuzzer: `npm run fuzz -- [--seconds 60] [--seed 1] [--kind images|streams|servers] [--only N]`.
+ * The fuzzer: `npm run fuzz -- [--seconds 60] [--seed 1] [--kind images|streams|encoders|servers] [--only N]`.
  *
  * Mutants are tried in a child process with little memory. A child that says nothing for too long, or dies, is a finding
  * by itself: it is killed, and another one goes on after the mutant that did it. A finding is named by seed and number,
@@ -17,7 +17,7 @@ const PATIENCE = { work: 5, clock: 120 };
 const TICKS = 100;
 /** Megabytes of objects. */
 const HEAP = 160;
-const SHARES = { images: 0.8, streams: 0.1, servers: 0.1 };
+const SHARES = { images: 0.7, streams: 0.1, encoders: 0.1, servers: 0.1 };
 const FOREVER = 1e9;
 
 const { values } = parseArgs({

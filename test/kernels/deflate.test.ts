@@ -1,8 +1,9 @@
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { mixture, repeats, samples, text } from '../support/content.js';
 import { Random } from '../support/random.js';
 import { PlainInflate } from './bits.js';
-import { makeKernel, mixture, repeats, same, samples, text } from './support.js';
+import { makeKernel, same } from './support.js';
 
 const kernel = makeKernel();
 const levels = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];

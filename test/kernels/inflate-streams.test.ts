@@ -1,8 +1,9 @@
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { mixture, text } from '../support/content.js';
 import { Random } from '../support/random.js';
 import { BitWriter, type Lengths, PlainInflate } from './bits.js';
-import { attemptInflate, makeKernel, mixture, same, text } from './support.js';
+import { attemptInflate, makeKernel, same } from './support.js';
 
 const kernel = makeKernel();
 const END = 256;

@@ -1,7 +1,8 @@
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { mixture, samples, text } from '../support/content.js';
 import { Random } from '../support/random.js';
-import { attemptInflate, makeKernel, mixture, same, samples, text } from './support.js';
+import { attemptInflate, makeKernel, same } from './support.js';
 
 const kernel = makeKernel();
 

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { WasmKernel } from '../../src/kernels/wasm.js';
+import { mixture, text } from '../support/content.js';
 import { Random } from '../support/random.js';
-import { makeKernel, mixture, same, text } from './support.js';
+import { makeKernel, same } from './support.js';
 
 const PAGE = 65536;
 const settings = { level: 6, window: 4096, framing: 'raw', limit: 65_536 } as const;

@@ -1,9 +1,10 @@
 /** The encoder: what it writes is read by our decoder and by the reference decoder, at every level and size. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { mixture, repeats, samples, text } from '../support/content.js';
 import { describeWith } from '../support/judges.js';
 import { Random } from '../support/random.js';
-import { makeKernel, mixture, repeats, same, samples, text } from './support.js';
+import { makeKernel, same } from './support.js';
 import { attempt } from './zstd-support.js';
 
 const kernel = makeKernel();

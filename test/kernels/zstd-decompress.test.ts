@@ -2,10 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { mixture, samples, text } from '../support/content.js';
 import { describeWith } from '../support/judges.js';
 import { Random } from '../support/random.js';
 import { scratchDirectory } from '../support/scratch.js';
-import { makeKernel, mixture, same, samples, text } from './support.js';
+import { makeKernel, same } from './support.js';
 import { attempt, little } from './zstd-support.js';
 
 const kernel = makeKernel();
