@@ -14,6 +14,7 @@ function scripted(steps: Step[]): { channel: Channel; calls: string[] } {
   };
   const channel = new Channel(
     'disk',
+    64 * 1024,
     (_fd, _bytes, from, length, position) => {
       calls.push(`sync ${from}+${length} at ${position}`);
       return answer();

@@ -49,7 +49,7 @@ export type Discarded = 'removed' | 'emptied' | 'left';
 
 export class FileStore implements ByteStore {
   readonly name: string;
-  readonly transfer = 512 * 1024;
+  readonly transfer = 256 * 1024;
   readonly readsZero: boolean;
   /** Absent where nothing can be known: for devices, and without the C library. */
   readonly extents?: (offset: number, length: number) => StorageExtent[];
