@@ -10,7 +10,7 @@ export function infoJson(infos: readonly NodeInfo[], asChain: boolean): string {
 }
 
 function nodeJson(info: NodeInfo): { [key: string]: Json } {
-  const { file, backing, snapshots, specific } = info;
+  const { children, backing, snapshots, specific } = info;
   return {
     filename: info.fileName,
     format: info.format,
@@ -22,7 +22,7 @@ function nodeJson(info: NodeInfo): { [key: string]: Json } {
     ...(specific === null ? {} : { 'format-specific': specific }),
     ...(backing === null ? {} : backingJson(backing)),
     ...(snapshots.length === 0 ? {} : { snapshots: snapshots.map(snapshotJson) }),
-    children: file === null ? [] : [{ name: 'file', info: nodeJson(file) }],
+    children: children.map(({ role, info: child }) => ({ name: role, info: nodeJson(child) })),
   };
 }
 

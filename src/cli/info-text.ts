@@ -12,16 +12,17 @@ export function infoText(infos: readonly NodeInfo[]): string {
 
 function nodeText(info: NodeInfo, level: number, path: string): string {
   const indent = '    '.repeat(level);
-  const { file } = info;
   const own = [...mainLines(info, level), ...snapshotLines(info.snapshots)].map((line) => `${indent}${line}\n`);
   const specific = specificText(info, level);
-  if (file === null) return own.join('') + specific;
-  const child = nodeText(file, level + 1, `${path}file/`);
-  return `${own.join('')}${specific}${indent}Child node '${path}file':\n${child}`;
+  const children = info.children.map(
+    ({ role, info: child }) =>
+      `${indent}Child node '${path}${role}':\n${nodeText(child, level + 1, `${path}${role}/`)}`,
+  );
+  return own.join('') + specific + children.join('');
 }
 
 function mainLines(info: NodeInfo, level: number): string[] {
-  const isProtocol = level > 0 && info.file === null;
+  const isProtocol = level > 0 && info.children.length === 0;
   const lines = [
     `${isProtocol ? 'filename' : 'image'}: ${info.fileName}`,
     `${isProtocol ? 'protocol type' : 'file format'}: ${info.format}`,

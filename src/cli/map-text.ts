@@ -15,10 +15,11 @@ export class MapTable implements MapPrinter {
     return `${['Offset', 'Length', 'Mapped to'].map((title) => title.padEnd(16)).join('')}File\n`;
   }
 
-  entry({ start, length, data, offset, fileName }: MapEntry): string {
+  entry({ start, length, data, zero, offset, fileName }: MapEntry): string {
     if (!data) return '';
     if (offset === null)
       throw new ImageError('unsupported', 'File contains external, encrypted or compressed clusters.');
+    if (zero) return '';
     return `${[start, length, offset].map((value) => hexadecimal(value).padEnd(16)).join('')}${fileName ?? ''}\n`;
   }
 

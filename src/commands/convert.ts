@@ -17,7 +17,7 @@ import { type BitmapCopy, BitmapWriter, chooseBitmaps } from './bitmaps.js';
 import { cacheMode } from './cache-modes.js';
 import { copyOffload } from './copy-offload.js';
 import { type OptionChoice, parseCreateOptions } from './create-options.js';
-import { chainOf, contentOf, type GraphNode, type ImageNode, storageOf } from './graph.js';
+import { chainOf, contentsOf, type GraphNode, type ImageNode, storageOf } from './graph.js';
 import { ImageOpener } from './open.js';
 import type { CacheMode, OpenStorage, Platform } from './platform.js';
 import type { OpenSettings, Trust } from './settings.js';
@@ -299,7 +299,8 @@ class Conversion {
   #copy(source: Image, nodes: readonly GraphNode[], target: Target): Promise<ConvertReport> {
     const { request, events } = this;
     const { writer, storage, backing, plain } = target;
-    const contents = chainOf(nodes[0]!).map(contentOf);
+    const chain = chainOf(nodes[0]!);
+    const contents = chain.flatMap(contentsOf);
     const offload = request.copyOffload && plain && nodes.length === 1;
     return convertImage(source, writer, this.opener.platform.kernels, {
       parallel: request.parallel,
@@ -309,7 +310,7 @@ class Conversion {
       runSize: Math.max(storage.store.transfer, ...contents.map(({ store }) => store.transfer)),
       salvage: request.salvage ? (offset, _length, error) => this.#warnLost('offset', offset, error) : null,
       rate: request.rate > 0 ? request.rate : null,
-      copyRange: offload ? copyOffload(source, contents, storage, writer.readsZero) : undefined,
+      copyRange: offload ? copyOffload(source, chain, storage, writer.readsZero) : undefined,
       signal: request.signal,
       onProgress: events.onProgress,
     });

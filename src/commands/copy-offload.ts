@@ -1,5 +1,6 @@
 /** Copying inside the storage (-C): the bytes never pass through this process. */
 import type { Image } from '../image/image.js';
+import { contentOf, type GraphNode } from './graph.js';
 import type { OpenStorage } from './platform.js';
 
 /**
@@ -8,7 +9,7 @@ import type { OpenStorage } from './platform.js';
  */
 export function copyOffload(
   source: Image,
-  contents: readonly OpenStorage[],
+  chain: readonly GraphNode[],
   target: OpenStorage,
   targetReadsZero: boolean,
 ): (offset: number, length: number) => Promise<boolean> {
@@ -16,10 +17,14 @@ export function copyOffload(
     if (target.copyFrom === undefined) return false;
     const end = offset + length;
     for (let at = offset; at < end; ) {
-      for (const { start, length: count, kind, compressed, hostOffset, depth } of await source.extents(at, end - at)) {
+      for (const { start, length: count, kind, compressed, hostOffset, depth, file } of await source.extents(
+        at,
+        end - at,
+      )) {
         at = start + count;
         if (kind !== 'data' && targetReadsZero) continue;
-        const from = contents[depth];
+        const layer = chain[depth];
+        const from = layer && contentOf(layer, file);
         if (hostOffset === null || compressed || from === undefined) return false;
         if (!(await target.copyFrom(from.store, hostOffset, start, count))) return false;
       }

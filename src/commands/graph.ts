@@ -12,6 +12,13 @@ export interface StorageNode {
   storage: OpenStorage;
 }
 
+/** A file that an image names, not a backing file. */
+export interface Reference {
+  /** What `info` calls it: `data-file`, `extents.0`. */
+  role: string;
+  storage: OpenStorage;
+}
+
 /** An image in a format. */
 export interface ImageNode {
   kind: 'image';
@@ -20,8 +27,8 @@ export interface ImageNode {
   image: Image;
   /** What the format was found in. */
   file: GraphNode;
-  /** Where the extents' host offsets point: the external data file if there is one. */
-  content: OpenStorage;
+  /** The files besides that its data is in, in the order in which they were opened. */
+  references: readonly Reference[];
   backing: GraphNode | null;
   /** Options that make the image what it is, besides driver and file: only a `json:` name can tell them. */
   strongOptions: { [key: string]: Json };
@@ -54,9 +61,22 @@ export function storageOf(node: GraphNode): OpenStorage {
   return node.kind === 'storage' ? node.storage : storageOf(node.file);
 }
 
-/** Where the host offsets of the node's extents point. */
-export function contentOf(node: GraphNode): OpenStorage {
-  return node.kind === 'storage' ? node.storage : node.content;
+/**
+ * Where the host offsets of the node's extents point, if they name no file: the external data file if there is one.
+ * Otherwise the file of that name; undefined: nobody knows it.
+ */
+export function contentOf(node: GraphNode, file?: string): OpenStorage | undefined {
+  if (node.kind === 'storage') return file === undefined ? node.storage : undefined;
+  const { references } = node;
+  if (file !== undefined) return references.find(({ storage }) => storage.fileName === file)?.storage;
+  return references.find(({ role }) => role === 'data-file')?.storage ?? storageOf(node.file);
+}
+
+/** All storages that hold a node's own data. */
+export function contentsOf(node: GraphNode): OpenStorage[] {
+  return node.kind === 'storage'
+    ? [node.storage]
+    : [storageOf(node.file), ...node.references.map((each) => each.storage)];
 }
 
 /** The node's format, or its protocol if there is none above it. */

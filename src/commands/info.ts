@@ -4,7 +4,7 @@ import { ImageError } from '../errors.js';
 import { SECTOR } from '../image/concat.js';
 import type { Json, SnapshotInfo } from '../image/image.js';
 import { endlessChain, fullBackingName } from './backing-name.js';
-import { formatName, type GraphNode, nodeName, storageOf } from './graph.js';
+import { contentsOf, formatName, type GraphNode, type ImageNode, nodeName, storageOf } from './graph.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
 import type { ImageName, Trust } from './settings.js';
@@ -31,8 +31,8 @@ export interface NodeInfo {
   backing: { name: string; fullName: string | null; format: string | null } | null;
   snapshots: readonly SnapshotInfo[];
   specific: { type: string; data: { [key: string]: Json } } | null;
-  /** What the format lies in; null for storage. */
-  file: NodeInfo | null;
+  /** What it lies in, `file` last; none for storage. */
+  children: readonly { role: string; info: NodeInfo }[];
 }
 
 /** Throws what opening throws. */
@@ -72,8 +72,8 @@ function backingOf({ name, fullName, format }: NonNullable<NodeInfo['backing']>)
 }
 
 function describeNode(node: GraphNode): NodeInfo {
-  const { allocated, hasFlags, specific, store } = storageOf(node);
-  const common = { fileName: nodeName(node), format: formatName(node), actualSize: allocated };
+  const { hasFlags, specific, store } = storageOf(node);
+  const common = { fileName: nodeName(node), format: formatName(node), actualSize: spaceOf(node) };
   if (node.kind === 'storage') {
     return {
       ...common,
@@ -84,7 +84,7 @@ function describeNode(node: GraphNode): NodeInfo {
       backing: null,
       snapshots: [],
       specific: specific ?? null,
-      file: null,
+      children: [],
     };
   }
   const { image } = node;
@@ -98,8 +98,21 @@ function describeNode(node: GraphNode): NodeInfo {
     backing: image.backing === null ? null : { ...image.backing, fullName: fullNameOf(node) },
     snapshots: image.snapshots,
     specific: formatSpecific,
-    file: describeNode(node.file),
+    children: childrenOf(node),
   };
+}
+
+/** Of all its files; null: of one of them it is unknown. */
+function spaceOf(node: GraphNode): number | null {
+  let space: number | null = 0;
+  for (const { allocated } of contentsOf(node)) space = space === null || allocated === null ? null : space + allocated;
+  return space;
+}
+
+/** The files, the last opened one first, as QEMU lists them. */
+function childrenOf({ file, references }: ImageNode): NodeInfo['children'] {
+  const others = references.map(({ role, storage }) => ({ role, info: describeNode({ kind: 'storage', storage }) }));
+  return [...others.reverse(), { role: 'file', info: describeNode(file) }];
 }
 
 function fullNameOf(node: GraphNode & { kind: 'image' }): string | null {

@@ -55,7 +55,7 @@ async function walk(
   { onEntry }: MapEvents,
 ): Promise<void> {
   const disk = await opener.disk(node);
-  const contents = chainOf(node).map(contentOf);
+  const contents = chainOf(node).map((layer) => contentOf(layer)!);
   const end = maxLength === null ? disk.size : Math.min(disk.size, startOffset + maxLength);
   let current = nothingAt(startOffset);
   for (let at = startOffset; at < end; ) {
@@ -81,7 +81,7 @@ function nothingAt(start: number): MapEntry {
 }
 
 function entryOf(extent: Extent, contents: OpenStorage[]): MapEntry {
-  const { start, length, kind, depth, compressed, hostOffset, isHole = false } = extent;
+  const { start, length, kind, depth, compressed, hostOffset, file, isHole = false } = extent;
   return {
     start,
     length,
@@ -91,7 +91,7 @@ function entryOf(extent: Extent, contents: OpenStorage[]): MapEntry {
     data: kind === 'data' || isHole,
     compressed,
     offset: hostOffset,
-    fileName: hostOffset === null ? null : (contents[depth]?.fileName ?? null),
+    fileName: hostOffset === null ? null : (file ?? contents[depth]?.fileName ?? null),
   };
 }
 

@@ -17,7 +17,15 @@ import type { ByteSource, ByteStore } from '../storage/storage.js';
 import { endlessChain, fullBackingName } from './backing-name.js';
 import { BlockdevOptions, type Scalar, textValues } from './blockdev.js';
 import { protocolPrefix, resolveReference } from './file-names.js';
-import { formatName, type GraphNode, type ImageNode, nodeName, type StorageNode, storageOf } from './graph.js';
+import {
+  formatName,
+  type GraphNode,
+  type ImageNode,
+  nodeName,
+  type Reference,
+  type StorageNode,
+  storageOf,
+} from './graph.js';
 import {
   addressOf,
   noSuchNode,
@@ -41,6 +49,13 @@ interface Frame {
   above: readonly string[];
   /** How to open it for writing; null: for reading. */
   edit: EditSettings | null;
+}
+
+/** What an image calls its files, and what becomes of them. */
+interface Naming {
+  /** Its own name; null: it has none that others could count from. */
+  fileName: string | null;
+  opened(reference: Reference): void;
 }
 
 /** An image that is open for writing. */
@@ -155,14 +170,30 @@ export class ImageOpener {
   async disk(node: GraphNode, layer?: Image): Promise<Image> {
     const upper = layer ?? (await this.layer(node));
     if (node.kind === 'storage' || node.backing === null) return upper;
-    return new OverlayImage(upper, await this.disk(node.backing));
+    return new OverlayImage(upper, await this.disk(node.backing), await this.#objection(upper, node.backing));
   }
 
   /** The layers from `node` down to the one over `base`, a node of its chain, as a disk of their own. */
   async layersAbove(base: GraphNode, node: GraphNode): Promise<Image> {
     const upper = await this.layer(node);
     if (node.kind === 'storage' || node.backing === null || node.backing === base) return upper;
-    return new OverlayImage(upper, await this.layersAbove(base, node.backing));
+    return new OverlayImage(
+      upper,
+      await this.layersAbove(base, node.backing),
+      await this.#objection(upper, node.backing),
+    );
+  }
+
+  /** Why `backing` must not show through `upper`; null: it may. */
+  async #objection(upper: Image, backing: GraphNode): Promise<ImageError | null> {
+    return upper.objectsTo?.(await this.layer(backing)) ?? null;
+  }
+
+  /** The backing chain's disk, for changes of `upper`. */
+  async #below(upper: Image, backing: GraphNode): Promise<Image> {
+    const objection = await this.#objection(upper, backing);
+    if (objection !== null) throw objection;
+    return this.disk(backing);
   }
 
   /** The same for each name that one image has (`x`, `./x`, a link to it): its format and the real path. */
@@ -175,7 +206,8 @@ export class ImageOpener {
   /** What a driver may ask for while it opens or creates an image of the user's. */
   driverContext(cache: CacheMode, signal?: AbortSignal): DriverContext {
     const settings = { cache, share: false, chain: false, content: true, signal };
-    return this.#context({ settings, byUser: true, above: [], edit: null }, {}, () => {});
+    const frame = { settings, byUser: true, above: [], edit: null };
+    return this.#context(frame, {}, { fileName: null, opened: () => {} });
   }
 
   /** Takes back what was created; before `close`. */
@@ -278,12 +310,11 @@ export class ImageOpener {
     const driver = given ?? (await probeFormat(source, this.#warn));
     if (given === null && frame.edit !== null && driver.name === 'raw') this.#warn(guessedRaw(source.name));
     const { runtime, strong } = takeRuntimeOptions(driver, options);
-    let content = storageOf(file);
-    const context = this.#context(frame, runtime, (storage) => {
-      content = storage;
-    });
+    const references: Reference[] = [];
+    const naming = { fileName: storageOf(file).fileName, opened: (reference: Reference) => references.push(reference) };
+    const context = this.#context(frame, runtime, naming);
     let opened: ImageNode | null = null;
-    const backing = async () => (opened?.backing ? this.disk(opened.backing) : null);
+    const backing = async () => (opened?.backing ? this.#below(opened.image, opened.backing) : null);
     const image = await openWith(driver, file, source, context, frame, backing);
     if (frame.settings.content && image.unreadable !== null) throw image.unreadable;
     const node: ImageNode = {
@@ -291,7 +322,7 @@ export class ImageOpener {
       driver,
       image,
       file,
-      content,
+      references,
       backing: null,
       strongOptions: strong,
       probed: given === null,
@@ -306,21 +337,22 @@ export class ImageOpener {
   }
 
   /** What the driver may open itself, counted from the working directory as `qemu-img` does. */
-  #context(frame: Frame, runtimeOptions: OptionValues, opened: (storage: OpenStorage) => void): DriverContext {
+  #context(frame: Frame, runtimeOptions: OptionValues, { fileName, opened }: Naming): DriverContext {
     const named = new Set(Object.values(runtimeOptions));
     return {
       kernels: this.platform.kernels,
       encryption: { crypto: this.platform.crypto, secrets: this.#secrets, content: frame.settings.content },
       runtimeOptions,
       onWarning: this.#warn,
-      openReference: async (name, mode): Promise<ByteStore> => {
+      fileName,
+      openReference: async (name, mode, role): Promise<ByteStore> => {
         const protocol = this.protocolOf(name);
         // Runtime options may also come from a json: name that an image gives for its backing file.
         const byUser = frame.byUser && (mode === 'create' || named.has(name));
         await (byUser ? this.#policy.admit(protocol, name) : this.#policy.check(protocol, name));
         const { cache, share, signal } = frame.settings;
         const storage = this.#track(await protocol.open(name, { mode, cache, share, signal }));
-        opened(storage);
+        opened({ role, storage });
         return storage.store;
       },
     };

@@ -11,6 +11,7 @@ import { qed } from './qed/index.js';
 import { raw } from './raw/index.js';
 import { vdi } from './vdi/index.js';
 import { vhdx } from './vhdx/index.js';
+import { vmdk } from './vmdk/index.js';
 import { vpc } from './vpc/index.js';
 
 export const drivers: readonly ImageDriver[] = [
@@ -20,6 +21,7 @@ export const drivers: readonly ImageDriver[] = [
   vdi,
   vhdx,
   vpc,
+  vmdk,
   parallels,
   bochs,
   cloop,

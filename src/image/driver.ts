@@ -17,8 +17,12 @@ export interface DriverContext {
   /**
    * Opens a file that the image names (data file, extent). It applies the policy of law 5: throws `external` unless
    * the file lies at or below the directory of the image that the user named, or the user allowed more.
+   *
+   * @param role what `info` calls it among the image's children: `data-file`, `extents.0`
    */
-  openReference(name: string, mode: 'read' | 'write' | 'create'): Promise<ByteStore>;
+  openReference(name: string, mode: 'read' | 'write' | 'create', role: string): Promise<ByteStore>;
+  /** The image's own name, from whose directory others may count; null: it has none. Absent: that of its storage. */
+  readonly fileName?: string | null;
   /** Runtime options of the format (`-f`'s or `--image-opts`' `lazy-refcounts`, `offset`, `size`, …). */
   readonly runtimeOptions?: OptionValues;
   /** Absent: encrypted images can neither be read nor made. */

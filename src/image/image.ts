@@ -27,6 +27,8 @@ export interface Extent {
    * of them, that are not data.
    */
   hostOffset: number | null;
+  /** Name of the file that `hostOffset` counts in; absent: the only one that holds the image's data. */
+  file?: string;
   /** 0: this image; 1: its backing file; and so on. */
   depth: number;
   /** Of kind 'zero', but only because the storage has a hole where the data should lie. */
@@ -116,6 +118,8 @@ export interface Image {
    */
   readPacked?(offset: number, into: Uint8Array, take: TakeStream): MaybePromise<void>;
   details(): ImageDetails;
+  /** Why `below`, alone, must not show through as the backing file; null: it may. Absent: every image may. */
+  objectsTo?(below: Image): ImageError | null;
   /** The disk as it was at a snapshot. Absent: the format has none. Throws `not-found`. */
   snapshot?(idOrName: string): Promise<Image>;
   close(): Promise<void>;

@@ -18,9 +18,11 @@ export class OverlayImage implements Image {
   readonly snapshots: readonly SnapshotInfo[];
   readonly unreadable: ImageError | null;
 
+  /** @param objection thrown when the lower image's content is read; null: it may be */
   constructor(
     private readonly upper: Image,
     private readonly lower: Image,
+    private readonly objection: ImageError | null = null,
   ) {
     this.format = upper.format;
     this.size = upper.size;
@@ -100,6 +102,7 @@ export class OverlayImage implements Image {
   }
 
   #readLower(offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
+    if (this.objection !== null) throw this.objection;
     const taken = samePacking(this.upper, this.lower) ? take : undefined;
     const available = Math.max(0, this.lower.size - offset);
     if (available >= into.length) return readLayer(this.lower, offset, into, taken);

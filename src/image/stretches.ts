@@ -16,6 +16,7 @@ export function continues(last: Extent, next: Extent): boolean {
     last.compressed === next.compressed &&
     last.isHole === next.isHole &&
     last.depth === next.depth &&
+    last.file === next.file &&
     last.start + last.length === next.start &&
     hostEnd === next.hostOffset
   );

@@ -38,7 +38,8 @@ export async function createQcow2(
   if (request.compress && options.dataFile !== null)
     throw new ImageError('unsupported', 'Compression and external data files cannot be used at the same time');
   target.hint?.({ nocow: request.options.nocow === true, extentSize: sizeOf(request.options.extent_size_hint) });
-  const data = options.dataFile === null ? target : await context.openReference(options.dataFile, 'create');
+  const data =
+    options.dataFile === null ? target : await context.openReference(options.dataFile, 'create', 'data-file');
   try {
     const refcountTable = new Float64Array(options.clusterSize / ENTRY_SIZE);
     const parts = writingParts({

@@ -78,7 +78,7 @@ export async function openData<S extends ByteSource>(
   if (name === null)
     return { data: null, failure: new ImageError('invalid', "'data-file' is required for this image") };
   try {
-    return { data: await context.openReference(name, mode), failure: null };
+    return { data: await context.openReference(name, mode, 'data-file'), failure: null };
   } catch (error) {
     if (error instanceof ImageError) return { data: null, failure: error };
     throw error;

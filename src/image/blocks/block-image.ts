@@ -158,7 +158,12 @@ class Reader {
     this.#ask();
     const part = this.into.subarray(from - this.offset, to - this.offset);
     if (typeof place === 'number') part.fill(0);
-    else this.#packed.push({ hostOffset: place.host, packedLength: place.length, skip, into: part });
+    // the last block may hold no more than what is left of the disk
+    else {
+      const size = Math.min(blockSize, this.parts.size - index * blockSize);
+      const cluster = { hostOffset: place.host, packedLength: place.length, skip, into: part };
+      this.#packed.push(size === blockSize ? cluster : { ...cluster, size });
+    }
   }
 
   run(): MaybePromise<void> {

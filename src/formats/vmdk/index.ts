@@ -1,0 +1,13 @@
+/** The VMDK driver: VMware's disks, in one file or in many. */
+import type { ImageDriver } from '../../image/driver.js';
+import { openVmdk } from './open.js';
+import { probe } from './probe.js';
+
+export const vmdk: ImageDriver = {
+  name: 'vmdk',
+  createOptions: [],
+  compresses: true,
+  backing: true,
+  probe,
+  open: openVmdk,
+};
