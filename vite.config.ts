@@ -1,6 +1,7 @@
 /// <reference types="vitest/config" />
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { build, defineConfig, type InlineConfig, type Plugin, type Rolldown, type UserConfig } from 'vite';
+import { type ManifestOptions, VitePWA } from 'vite-plugin-pwa';
 
 /**
  * Node's bundles are single files: the wasm module and the worker's code travel inside them, as text.
@@ -102,9 +103,81 @@ function webBundle(outDir: string): UserConfig {
   };
 }
 
-/** The page: index.html and all that it needs, for any static host. */
+/** What the page may do, whatever host it is on; scripts/serve.mjs says the same in a header. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** Puts the policy into the built page; in development Vite needs more than it allows. */
+function contentPolicy(): Plugin {
+  return {
+    name: 'content-policy',
+    apply: 'build',
+    transformIndexHtml: () => [
+      { tag: 'meta', attrs: { 'http-equiv': 'Content-Security-Policy', content: POLICY }, injectTo: 'head-prepend' },
+    ],
+  };
+}
+
+/** Endings by which the system offers files to the installed page. */
+const IMAGE_ENDINGS = [
+  '.qcow2',
+  '.qcow',
+  '.qed',
+  '.vdi',
+  '.vhd',
+  '.vhdx',
+  '.vmdk',
+  '.hdd',
+  '.hds',
+  '.dmg',
+  '.img',
+  '.raw',
+  '.luks',
+];
+
+const MANIFEST: Partial<ManifestOptions> = {
+  id: './',
+  name: 'diskloom',
+  short_name: 'diskloom',
+  description: 'Converts virtual-disk images on your own machine, also offline.',
+  start_url: './',
+  scope: './',
+  display: 'standalone',
+  background_color: '#f7f7f4',
+  theme_color: '#f7f7f4',
+  categories: ['utilities', 'developer'],
+  icons: [
+    { src: 'icon.svg', sizes: 'any', type: 'image/svg+xml' },
+    { src: 'icon-192.png', sizes: '192x192', type: 'image/png' },
+    { src: 'icon-512.png', sizes: '512x512', type: 'image/png' },
+    { src: 'icon-maskable.png', sizes: '512x512', type: 'image/png', purpose: 'maskable' },
+  ],
+  file_handlers: [{ action: './', accept: { 'application/x-virtual-disk': IMAGE_ENDINGS } }],
+  launch_handler: { client_mode: ['focus-existing', 'auto'] },
+};
+
+/** The page: index.html and all that it needs, for any static host; installable, and complete without a network. */
 function webApp(): UserConfig {
-  return { ...webBundle('../dist/web-app'), root: 'web' };
+  const pwa = VitePWA({
+    strategies: 'injectManifest',
+    srcDir: '.',
+    filename: 'service-worker.ts',
+    registerType: 'prompt',
+    injectRegister: false,
+    manifest: MANIFEST,
+    includeManifestIcons: false,
+    injectManifest: { globPatterns: ['**/*.{html,js,css,wasm,svg,png,webmanifest}'] },
+  });
+  return { ...webBundle('../dist/web-app'), root: 'web', plugins: [contentPolicy(), pwa] };
 }
 
 /**

@@ -6,6 +6,7 @@ export { adler32, crc32, crc32c, xxh64 } from './checksum';
 export { deflate } from './deflate/deflate';
 export { inflate } from './inflate/inflate';
 export { ARENA, OVERREAD, SCRATCH_IN, SCRATCH_OUT, SCRATCH_SIZE } from './memory';
+export { sha256 } from './sha256';
 export { streamLength } from './stream-length';
 export { isZero, split } from './zero';
 export { zstdCompress } from './zstd/compress';

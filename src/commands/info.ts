@@ -37,13 +37,31 @@ export interface NodeInfo {
 
 /** Throws what opening throws. */
 export function imageInfo(platform: Platform, request: InfoRequest): Promise<NodeInfo[]> {
-  return ImageOpener.use(platform, request, (opener) => walkChain(opener, request));
+  return ImageOpener.use(platform, request, async (opener) => {
+    const { layers, trouble } = await describeChain(opener, request);
+    if (trouble !== null) throw trouble;
+    return layers;
+  });
+}
+
+/** A chain as far as it can be opened; `trouble`: why no further. Throws what opening the first image throws. */
+export async function describeChain(
+  opener: ImageOpener,
+  request: InfoRequest,
+): Promise<{ layers: NodeInfo[]; trouble: ImageError | null }> {
+  const layers: NodeInfo[] = [];
+  try {
+    await walkChain(opener, request, layers);
+    return { layers, trouble: null };
+  } catch (error) {
+    if (layers.length === 0 || !(error instanceof ImageError)) throw error;
+    return { layers, trouble: error };
+  }
 }
 
 /** The images of a chain, opened one by one: a damaged one does not hide those above it from a loop check. */
-async function walkChain(opener: ImageOpener, request: InfoRequest): Promise<NodeInfo[]> {
+async function walkChain(opener: ImageOpener, request: InfoRequest, infos: NodeInfo[]): Promise<void> {
   const settings = { cache: 'writeback', share: request.share, chain: false, content: false } as const;
-  const infos: NodeInfo[] = [];
   const seen = new Set<string>();
   let next: ImageName | null = request;
   while (next !== null) {
@@ -58,7 +76,6 @@ async function walkChain(opener: ImageOpener, request: InfoRequest): Promise<Nod
     infos.push(info);
     next = request.backingChain && info.backing !== null ? backingOf(info.backing) : null;
   }
-  return infos;
 }
 
 function backingOf({ name, fullName, format }: NonNullable<NodeInfo['backing']>): ImageName {

@@ -40,6 +40,7 @@ interface Exports {
   crc32c(source: number, length: number, crc: number): number;
   adler32(source: number, length: number, adler: number): number;
   xxh64(source: number, length: number): bigint;
+  sha256(state: number, source: number, length: number): void;
   deflate(
     source: number,
     length: number,
@@ -161,6 +162,14 @@ export class WasmKernel {
       return large.xxh64(large.#keep(bytes, 0));
     }
     return BigInt.asUintN(64, this.#exports.xxh64(this.#addressOf(bytes), bytes.length));
+  }
+
+  /** Takes whole blocks of 64 bytes into the eight words of a SHA-256 state. */
+  sha256(state: Uint32Array, blocks: Uint8Array): void {
+    const words = new Uint32Array(this.memory.buffer, this.#scratchOut, state.length);
+    words.set(state);
+    for (const part of this.#parts(blocks)) this.#exports.sha256(this.#scratchOut, this.#addressOf(part), part.length);
+    state.set(words);
   }
 
   /**

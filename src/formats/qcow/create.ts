@@ -21,7 +21,7 @@ export const createOptions: OptionTable = [
     type: 'bool',
     help: "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)",
   },
-  { name: 'encrypt.format', type: 'string', help: "Encrypt the image, format choices: 'aes'" },
+  { name: 'encrypt.format', type: 'string', help: "Encrypt the image, format choices: 'aes'", values: ['aes'] },
   { name: 'encrypt.key-secret', type: 'string', help: 'ID of the secret that provides the AES encryption key' },
   { name: 'nocow', type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)', storage: true },
   {

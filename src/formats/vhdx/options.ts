@@ -18,6 +18,7 @@ export const createOptions: OptionTable = [
   },
   {
     name: 'subformat',
+    values: ['dynamic', 'fixed'],
     type: 'string',
     help: "VHDX format type, can be either 'dynamic' or 'fixed'. Default is 'dynamic'.",
   },

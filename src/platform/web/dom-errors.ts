@@ -3,7 +3,7 @@ import { type ErrorCode, ImageError } from '../../errors.js';
 
 /** DOMException names of the Blob, File System and Storage specifications; the reason is what the user reads. */
 const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  QuotaExceededError: ['no-space', 'No space left on device'],
+  QuotaExceededError: ['no-space', 'No space left on device, or the storage quota of this page is used up'],
   NotReadableError: ['io', 'The file was changed or removed after it was chosen'],
   NotFoundError: ['not-found', 'No such file or directory'],
   NotAllowedError: ['denied', 'Permission denied'],

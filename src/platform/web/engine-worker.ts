@@ -1,26 +1,73 @@
-/** Entry of the engine worker: one conversion, away from the page's thread. */
+/** Entry of the engine worker: one task, away from the page's thread. */
 import * as Comlink from 'comlink';
 import { ImageError } from '../../errors.js';
-import { runConversion } from './engine.js';
-import type { ConvertProgress, ConvertReport, ConvertRequest, EngineApi, Reply } from './protocol.js';
+import type { Survey } from '../../image/survey.js';
+import { type Control, runConversion } from './engine.js';
+import { listFormats, runInspection, runSurvey } from './inspect.js';
+import { holdLifeline } from './lifeline.js';
+import { freeTraffic } from './picked-file.js';
+import type {
+  ConvertProgress,
+  ConvertReport,
+  ConvertRequest,
+  EngineApi,
+  FormatInfo,
+  Inspection,
+  OnStep,
+  Reply,
+  SourceRequest,
+  Verification,
+  VerifyRequest,
+} from './protocol.js';
+import { runVerification } from './verify.js';
 
 class Engine implements EngineApi {
   readonly #abort = new AbortController();
+  readonly #control: Control = { traffic: freeTraffic(), signal: this.#abort.signal };
 
-  async convert(
-    request: ConvertRequest,
-    onProgress: (progress: ConvertProgress) => void,
-  ): Promise<Reply<ConvertReport>> {
-    try {
-      return { ok: await runConversion(request, onProgress, this.#abort.signal) };
-    } catch (thrown) {
-      if (thrown instanceof ImageError) return { error: thrown.toPlain() };
-      throw thrown;
-    }
+  live(lock: string): Promise<void> {
+    return holdLifeline(lock);
+  }
+
+  formats(): FormatInfo[] {
+    return listFormats();
+  }
+
+  inspect(source: SourceRequest): Promise<Reply<Inspection>> {
+    return reply(runInspection(source, this.#control));
+  }
+
+  survey(source: SourceRequest, cells: number, onSurvey: (survey: Survey) => void): Promise<Reply<null>> {
+    return reply(runSurvey(source, cells, onSurvey, this.#control));
+  }
+
+  convert(request: ConvertRequest, onProgress: (progress: ConvertProgress) => void): Promise<Reply<ConvertReport>> {
+    return reply(runConversion(request, onProgress, this.#control));
+  }
+
+  verify(request: VerifyRequest, onStep: OnStep): Promise<Reply<Verification>> {
+    return reply(runVerification(request, onStep, this.#control));
+  }
+
+  hold(held: boolean): void {
+    const { gate } = this.#control.traffic;
+    if (held) gate.close();
+    else gate.open();
   }
 
   cancel(): void {
     this.#abort.abort();
+    // What waits at the gate must see that.
+    this.#control.traffic.gate.open();
+  }
+}
+
+async function reply<T>(work: Promise<T>): Promise<Reply<T>> {
+  try {
+    return { ok: await work };
+  } catch (thrown) {
+    if (thrown instanceof ImageError) return { error: thrown.toPlain() };
+    throw thrown;
   }
 }
 

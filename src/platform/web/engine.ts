@@ -2,28 +2,37 @@
 import { CONVERT_DEFAULTS, type ConvertRequest as Command, convert } from '../../commands/convert.js';
 import { optionText } from '../../commands/create-options.js';
 import { createWebKernels } from './kernels.js';
+import type { Traffic } from './picked-file.js';
 import { commandName, TargetFile, webPlatform } from './platform.js';
 import type { ConvertProgress, ConvertReport, ConvertRequest } from './protocol.js';
+import { everySoOften } from './reports.js';
+import { imageName, pickedFiles, trustOf } from './source.js';
 
-/** Milliseconds between two reports of progress. */
-const REPORT_MS = 50;
+/** What a task hears and obeys while it runs. */
+export interface Control {
+  readonly traffic: Traffic;
+  readonly signal: AbortSignal;
+}
 
 /** Converts, and finishes the target or takes it away. */
 export async function runConversion(
   request: ConvertRequest,
   onProgress: (progress: ConvertProgress) => void,
-  signal: AbortSignal,
+  { traffic, signal }: Control,
 ): Promise<ConvertReport> {
+  const { meter } = traffic;
   const kernels = await createWebKernels({ workers: request.workers });
   let diskSize = 0;
-  const onFinalising = () => onProgress({ phase: 'finalising', done: diskSize, total: diskSize });
-  const target = new TargetFile(commandName(request.targetName), request.target, onFinalising);
-  const picked = new Map(request.files.map(({ name, blob }) => [name, blob]));
+  const report = (phase: ConvertProgress['phase'], done: number) =>
+    onProgress({ phase, done, total: diskSize, bytesRead: meter.read, bytesWritten: meter.written });
+  const onFinalising = () => report('finalising', diskSize);
+  const target = new TargetFile(commandName(request.targetName), request.target, traffic, onFinalising);
+  const platform = webPlatform(kernels, { picked: pickedFiles(request.source), target, traffic });
   try {
-    const written = await convert(webPlatform(kernels, picked, target), commandOf(request, signal), {
+    const written = await convert(platform, commandOf(request, signal), {
       onProgress: everySoOften((done, total) => {
         diskSize = total;
-        onProgress({ phase: 'converting', done, total });
+        report('converting', done);
       }),
     });
     return { ...written, diskSize, fileSize: target.size };
@@ -37,30 +46,22 @@ export async function runConversion(
 
 /** The command line that says the same; what a page cannot ask for is at its default. */
 function commandOf(request: ConvertRequest, signal: AbortSignal): Command {
-  const { source, sourceFormat, targetName, format, compress, options, parallel } = request;
+  const { source, targetName, format, compress, options, reproducible, parallel } = request;
+  const { name, format: sourceFormat, imageOptions } = imageName(source);
   return {
     ...CONVERT_DEFAULTS,
-    sources: [commandName(source)],
+    ...trustOf(source),
+    sources: [name],
     sourceFormat,
+    imageOptions,
+    snapshot: source.snapshot === null ? null : { idOrName: source.snapshot },
     target: commandName(targetName),
     targetFormat: format,
     compress,
     options: optionText(options),
+    identity: { reproducible },
     parallel,
     signal,
-    // A reference can only lead to another file that was picked.
-    allowExternal: true,
     sourceCache: 'unsafe',
-  };
-}
-
-/** Passes on the end, and else what comes `REPORT_MS` after the last: a page must not drown in messages. */
-function everySoOften(report: (done: number, total: number) => void): (done: number, total: number) => void {
-  let last = Number.NEGATIVE_INFINITY;
-  return (done, total) => {
-    const now = performance.now();
-    if (now - last < REPORT_MS && done < total) return;
-    last = now;
-    report(done, total);
   };
 }

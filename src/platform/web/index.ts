@@ -22,37 +22,65 @@
  * @module
  */
 import * as Comlink from 'comlink';
-import { ImageError, throwIfAborted } from '../../errors.js';
 import type { OptionValues } from '../../image/options.js';
-import type { ConvertProgress, ConvertReport, ConvertRequest, EngineApi, Reply } from './protocol.js';
+import type { Survey } from '../../image/survey.js';
+import { type Hold, runInEngine } from './engine-client.js';
+import type {
+  ConvertProgress,
+  ConvertReport,
+  FormatInfo,
+  Inspection,
+  OnStep,
+  SourceRequest,
+  Verification,
+} from './protocol.js';
 
-export { type ErrorCode, ImageError } from '../../errors.js';
-export type { OptionValues } from '../../image/options.js';
+export type { NodeInfo } from '../../commands/info.js';
+export { type ErrorCode, ImageError, type PlainError } from '../../errors.js';
+export type { SnapshotInfo } from '../../image/image.js';
+export type { OptionRow, OptionTable, OptionValues } from '../../image/options.js';
+export type { Partition, PartitionTable } from '../../image/partitions/partitions.js';
+export type { Survey } from '../../image/survey.js';
 export { download } from './download.js';
-export type { ConvertProgress, ConvertReport } from './protocol.js';
+export { Hold } from './engine-client.js';
+export type { ConvertProgress, ConvertReport, FormatInfo, Inspection, Verification } from './protocol.js';
 export { Workspace } from './workspace.js';
 
-export interface ConvertOptions {
-  /** The target's format: `raw` or `qcow2`. */
-  format: string;
+/** How the source is to be understood. */
+export interface SourceOptions {
   /** The source's format; default: found out from its content. */
-  sourceFormat?: string;
+  sourceFormat?: string | undefined;
   /** What messages call the source; default: a File's own name. */
-  sourceName?: string;
+  sourceName?: string | undefined;
+  /** How the source is to be opened, by `qemu-img`'s names: `{ 'encrypt.key-secret': 'old' }`; needs `sourceFormat`. */
+  sourceOptions?: OptionValues | undefined;
+  /** What the image refers to (backing files, data files), found by the last part of the name that it has for them. */
+  references?: readonly File[] | undefined;
+  /** The disk as it was at this internal snapshot, by id or name. */
+  snapshot?: string | undefined;
+  /** Passphrases of encrypted images by the ids that `key-secret` options name, as texts. */
+  secrets?: { readonly [id: string]: string } | undefined;
+  /** Ends the work, which then throws `aborted`. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface ConvertOptions extends SourceOptions {
+  /** The target's format: one of `formats()` that is written. */
+  format: string;
   /** What messages call the target; default: the handle's own name. */
   targetName?: string;
-  /** What the image refers to (backing files, data files), found by the last part of the name that it has for them. */
-  references?: readonly File[];
   /** Compress the target's clusters, where the format can. */
   compress?: boolean;
   /** Create options of the target's format by `qemu-img`'s names: `{ cluster_size: 65536 }`. */
   options?: OptionValues;
+  /** UUIDs and times follow from the request, so that the same conversion makes the same file; default: fresh ones. */
+  reproducible?: boolean;
   /** Runs in flight, 1 to 16; default 8. The result is the same for any number. */
   parallel?: number;
   /** Kernel workers at most; default: one a processor. 0: the engine's worker does all by itself. */
   workers?: number;
-  /** Cancels the conversion, which then throws `aborted`. */
-  signal?: AbortSignal;
+  /** Pauses the conversion while it is held. */
+  hold?: Hold;
   /** Told some twenty times a second. */
   onProgress?: (progress: ConvertProgress) => void;
 }
@@ -69,56 +97,80 @@ export interface ConvertOptions {
  * for a file that it refers to and that was not given, `no-space` when the quota or the disk is full, `io` when the
  * source was changed or removed meanwhile, `aborted`.
  */
-export async function convert(
-  source: Blob,
-  target: FileSystemFileHandle,
-  options: ConvertOptions,
-): Promise<ConvertReport> {
-  const { signal, onProgress } = options;
-  throwIfAborted(signal);
-  const worker = new Worker(new URL('./engine-worker.ts', import.meta.url), {
-    type: 'module',
-    name: 'diskloom engine',
-  });
-  const engine = Comlink.wrap<EngineApi>(worker);
-  const cancel = () => void engine.cancel();
-  signal?.addEventListener('abort', cancel);
-  try {
-    const request = requestOf(source, target, options);
-    const report = Comlink.proxy((progress: ConvertProgress) => onProgress?.(progress));
-    const reply: Reply<ConvertReport> = await Promise.race([engine.convert(request, report), deathOf(worker)]);
-    if ('error' in reply) throw ImageError.fromPlain(reply.error);
-    return reply.ok;
-  } finally {
-    signal?.removeEventListener('abort', cancel);
-    worker.terminate();
-  }
-}
-
-function requestOf(source: Blob, target: FileSystemFileHandle, options: ConvertOptions): ConvertRequest {
-  const { format, sourceFormat, compress, parallel, workers } = options;
-  const name = options.sourceName ?? (source instanceof File ? source.name : 'blob');
-  const others = (options.references ?? []).map((file) => ({ name: file.name, blob: file }));
-  return {
-    source: name,
-    files: [...others, { name, blob: source }],
-    sourceFormat: sourceFormat ?? null,
+export function convert(source: Blob, target: FileSystemFileHandle, options: ConvertOptions): Promise<ConvertReport> {
+  const { format, onProgress } = options;
+  const request = {
+    source: sourceRequest(source, options),
     target,
     targetName: options.targetName ?? target.name,
     format,
-    compress: compress ?? false,
+    compress: options.compress ?? false,
     options: options.options ?? {},
-    parallel: parallel ?? 8,
-    workers,
+    reproducible: options.reproducible ?? false,
+    parallel: options.parallel ?? 8,
+    workers: options.workers,
   };
+  const report = Comlink.proxy((progress: ConvertProgress) => onProgress?.(progress));
+  return runInEngine((engine) => engine.convert(request, report), options);
 }
 
-/** Rejects when the worker cannot be loaded or throws outside of a call. */
-function deathOf(worker: Worker): Promise<never> {
-  return new Promise((_, reject) => {
-    worker.addEventListener('error', (event) => {
-      const reason = event.message || 'it could not be loaded';
-      reject(new ImageError('io', `The engine worker has died: ${reason}`));
-    });
-  });
+/** All formats that are read or written, with their create options. */
+export function formats(): Promise<FormatInfo[]> {
+  return runInEngine(async (engine) => ({ ok: await engine.formats() }));
+}
+
+/**
+ * What an image says of itself, from its headers alone. Throws what opening it throws; what is wrong with its backing
+ * files is in the result.
+ */
+export function inspect(source: Blob, options: SourceOptions = {}): Promise<Inspection> {
+  const request = sourceRequest(source, options);
+  return runInEngine((engine) => engine.inspect(request), options);
+}
+
+export interface SurveyOptions extends SourceOptions {
+  /** Into how many cells of equal size the disk is cut. */
+  cells: number;
+  /** Told of the same survey again and again, more of it known each time. */
+  onSurvey: (survey: Survey) => void;
+}
+
+/** Where the disk has data and where zeros, as far as the format knows it. */
+export async function survey(source: Blob, options: SurveyOptions): Promise<void> {
+  const request = sourceRequest(source, options);
+  const report = Comlink.proxy(options.onSurvey);
+  await runInEngine((engine) => engine.survey(request, options.cells, report), options);
+}
+
+export interface VerifyOptions extends SourceOptions {
+  /** The format of the finished image. */
+  format: string;
+  /** How it is to be opened, as `sourceOptions`. */
+  options?: OptionValues;
+  /** Guest bytes that were looked at, of all. */
+  onProgress?: OnStep;
+}
+
+/** Reads a finished image back: is it, byte for byte, the disk that `source` holds? Also hashes that disk. */
+export function verify(source: Blob, target: File, options: VerifyOptions): Promise<Verification> {
+  const { format, onProgress } = options;
+  const request = {
+    source: sourceRequest(source, options),
+    target: { name: target.name, blob: target, format, options: options.options ?? {} },
+  };
+  const report = Comlink.proxy((done: number, total: number) => onProgress?.(done, total));
+  return runInEngine((engine) => engine.verify(request, report), options);
+}
+
+function sourceRequest(source: Blob, options: SourceOptions): SourceRequest {
+  const name = options.sourceName ?? (source instanceof File ? source.name : 'blob');
+  const others = (options.references ?? []).map((file) => ({ name: file.name, blob: file }));
+  return {
+    name,
+    files: [...others, { name, blob: source }],
+    format: options.sourceFormat ?? null,
+    options: options.sourceOptions ?? {},
+    secrets: options.secrets ?? {},
+    snapshot: options.snapshot ?? null,
+  };
 }

@@ -8,6 +8,7 @@ import { ImageError } from '../../errors.js';
 import { InlineKernels, type KernelModule } from '../../kernels/inline.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { KernelPool, type KernelWorkerHandle } from '../../kernels/pool.js';
+import { LIVING, lifelineCut } from './lifeline.js';
 
 export interface WebKernelOptions {
   /** Workers at most; default: one a processor. 0: all work is done on the calling thread. */
@@ -17,11 +18,12 @@ export interface WebKernelOptions {
 /** Loads the module; workers start with the first work for them. Throws `io` if the module cannot be had. */
 export async function createWebKernels(options: WebKernelOptions = {}): Promise<Kernels> {
   const workers = options.workers ?? navigator.hardwareConcurrency;
-  const module = await load();
+  const module = await loadKernels();
   return workers === 0 ? new InlineKernels(module) : new KernelPool({ module, workers, spawn });
 }
 
-async function load(): Promise<KernelModule> {
+/** The compiled module, shared memory or not as the page has it. Throws `io` if it cannot be had. */
+export async function loadKernels(): Promise<KernelModule> {
   const shared = globalThis.crossOriginIsolated;
   const url = shared
     ? new URL('../../../build/kernels-shared.wasm', import.meta.url)
@@ -37,14 +39,20 @@ async function load(): Promise<KernelModule> {
 }
 
 function spawn(): KernelWorkerHandle {
-  const worker = new Worker(new URL('./kernel-worker.ts', import.meta.url), {
-    type: 'module',
-    name: 'diskloom kernels',
-  });
+  const name = `diskloom kernels ${crypto.randomUUID()}`;
+  const worker = new Worker(new URL('./kernel-worker.ts', import.meta.url), { type: 'module', name });
+  const ended = new AbortController();
   return {
     endpoint: worker,
-    terminate: () => worker.terminate(),
-    onFailure: (report) =>
-      worker.addEventListener('error', (event) => report(new Error(event.message || 'it could not be loaded'))),
+    terminate: () => {
+      ended.abort();
+      worker.terminate();
+    },
+    onFailure: (report) => {
+      worker.addEventListener('error', (event) => report(new Error(event.message || 'it could not be loaded')));
+      worker.addEventListener('message', ({ data }) => {
+        if (data === LIVING) void lifelineCut(name, ended.signal).then(() => report(new Error('the browser ended it')));
+      });
+    },
   };
 }

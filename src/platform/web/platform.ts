@@ -9,7 +9,8 @@ import { ImageError } from '../../errors.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { webCryptography } from './cryptography.js';
-import { PickedFile } from './picked-file.js';
+import { MeteredStore } from './meter.js';
+import { PickedFile, type Traffic } from './picked-file.js';
 import { openTarget, type Target } from './target.js';
 
 /** The name by which the commands find a picked file: one with a colon would be taken for a URL. */
@@ -28,6 +29,7 @@ export class TargetFile {
   constructor(
     readonly name: string,
     private readonly file: FileSystemFileHandle,
+    private readonly traffic: Traffic,
     private readonly onFinalising: () => void,
   ) {}
 
@@ -37,8 +39,9 @@ export class TargetFile {
   }
 
   async create(): Promise<Target> {
-    this.#target = await openTarget(this.file, this.onFinalising);
-    return this.#target;
+    const target = await openTarget(this.file, this.onFinalising);
+    this.#target = target;
+    return { ...target, store: new MeteredStore(target.store, this.traffic.meter) };
   }
 
   /** After a failure, when it has been closed. */
@@ -47,18 +50,25 @@ export class TargetFile {
   }
 }
 
-/** A platform for one conversion. */
-export function webPlatform(kernels: Kernels, picked: ReadonlyMap<string, Blob>, target: TargetFile): Platform {
+/** What a task may reach: files by the last parts of their names, and the file of the new image, if it makes one. */
+export interface Reach {
+  readonly picked: ReadonlyMap<string, Blob>;
+  readonly target: TargetFile | null;
+  readonly traffic: Traffic;
+}
+
+/** A platform for one task. */
+export function webPlatform(kernels: Kernels, reach: Reach): Platform {
   return {
-    protocols: [fileProtocol(picked, target)],
+    protocols: [fileProtocol(reach)],
     kernels,
     crypto: webCryptography,
     realPath: async (path) => path,
-    kindOf: async (path) => (picked.has(lastPart(path)) ? 'file' : 'none'),
+    kindOf: async (path) => (reach.picked.has(lastPart(path)) ? 'file' : 'none'),
   };
 }
 
-function fileProtocol(picked: ReadonlyMap<string, Blob>, target: TargetFile): Protocol {
+function fileProtocol({ picked, target, traffic }: Reach): Protocol {
   return {
     names: ['file'],
     prefixes: ['file'],
@@ -66,15 +76,17 @@ function fileProtocol(picked: ReadonlyMap<string, Blob>, target: TargetFile): Pr
     localPath: pathOf,
     async open(address: Address, { mode }: Access): Promise<OpenStorage> {
       const path = pathOf(address);
-      if (mode === 'create' && path === target.name) {
+      if (mode === 'create' && path === target?.name) {
         const { store, discard } = await target.create();
         return { ...storageOf(store, path), discard };
       }
       const name = lastPart(path);
       const blob = picked.get(name);
+      traffic.opened.add(name);
       if (mode !== 'read') throw new ImageError('denied', `Could not open '${path}': Read-only file system`);
-      if (blob === undefined) throw new ImageError('not-found', `Could not open '${path}': No such file or directory`);
-      return storageOf(await PickedFile.open(blob, name), path);
+      if (blob === undefined)
+        throw new ImageError('not-found', `Could not open '${path}': No such file or directory`, { file: name });
+      return storageOf(await PickedFile.open(blob, name, traffic), path);
     },
   };
 }

@@ -1,21 +1,37 @@
-/** What a page and its engine worker say to each other. */
+/** What a page and its engine worker say to each other: all of it can be cloned. */
+import type { NodeInfo } from '../../commands/info.js';
 import type { PlainError } from '../../errors.js';
-import type { OptionValues } from '../../image/options.js';
+import type { OptionTable, OptionValues } from '../../image/options.js';
+import type { PartitionTable } from '../../image/partitions/partitions.js';
+import type { Survey } from '../../image/survey.js';
 
-/** A conversion as it crosses the worker's border: all of it can be cloned. */
-export interface ConvertRequest {
-  /** Name of the one in `files` to convert. */
-  source: string;
+/** The image that a request is about, and what belongs to it. */
+export interface SourceRequest {
+  /** Name of the one in `files` that is meant. */
+  name: string;
   /** Names are different from each other. */
   files: { name: string; blob: Blob }[];
   /** null: to be found out. */
-  sourceFormat: string | null;
+  format: string | null;
+  /** How the format is to be opened, by `qemu-img`'s names: `encrypt.key-secret`; needs `format`. */
+  options: OptionValues;
+  /** Passphrases by the ids that options name. */
+  secrets: { readonly [id: string]: string };
+  /** The disk as it was at this internal snapshot, by id or name; null: as it is. */
+  snapshot: string | null;
+}
+
+/** A conversion. */
+export interface ConvertRequest {
+  source: SourceRequest;
   target: FileSystemFileHandle;
   /** For messages. */
   targetName: string;
   format: string;
   compress: boolean;
   options: OptionValues;
+  /** UUIDs and times follow from the request. */
+  reproducible: boolean;
   parallel: number;
   workers: number | undefined;
 }
@@ -27,6 +43,9 @@ export interface ConvertProgress {
   done: number;
   /** Guest bytes in all. */
   total: number;
+  /** Bytes read from the source's files so far, and written to the target. */
+  bytesRead: number;
+  bytesWritten: number;
 }
 
 export interface ConvertReport {
@@ -39,13 +58,64 @@ export interface ConvertReport {
   packedBytes: number;
 }
 
+/** What can be told of an image at once. */
+export interface Inspection {
+  /** The image first, then its backing files, as far as they could be opened. */
+  layers: NodeInfo[];
+  /** Why the chain ends too early, or why the disk cannot be read; null: it can. */
+  trouble: PlainError | null;
+  /** null: none that is known, or the disk cannot be read. */
+  partitions: PartitionTable | null;
+  /** What is odd but goes on. */
+  warnings: string[];
+  /** Names of all files that belong to it, its own first. */
+  files: string[];
+}
+
+/** A finished image beside what it was made of. */
+export interface VerifyRequest {
+  source: SourceRequest;
+  target: { name: string; blob: Blob; format: string; options: OptionValues };
+}
+
+export interface Verification {
+  /** First byte of the disk that differs; null: none does. */
+  difference: number | null;
+  /** SHA-256 of the disk's content, in hexadecimal; null where it differs. */
+  sha256: string | null;
+}
+
+/** A format as a target or source. */
+export interface FormatInfo {
+  name: string;
+  reads: boolean;
+  writes: boolean;
+  /** It can compress. */
+  compresses: boolean;
+  /** Create options. */
+  options: OptionTable;
+  /** The option of opening that names the secret with the passphrase; null: it is never encrypted. */
+  keyOption: string | null;
+}
+
 /** Errors cross the border as data: a thrown one would lose its code. */
 export type Reply<T> = { ok: T } | { error: PlainError };
 
-/** What the engine worker serves. */
+/** Guest bytes done, of all. */
+export type OnStep = (done: number, total: number) => void;
+
+/** What the engine worker serves; a worker does one thing in its life. */
 export interface EngineApi {
-  /** One conversion; a worker does one in its life. */
+  /** Holds a lock of this name until the worker dies: whoever gets it then knows. */
+  live(lock: string): Promise<void>;
+  formats(): FormatInfo[];
+  inspect(source: SourceRequest): Promise<Reply<Inspection>>;
+  /** The same survey again and again, more of it known each time. */
+  survey(source: SourceRequest, cells: number, onSurvey: (survey: Survey) => void): Promise<Reply<null>>;
   convert(request: ConvertRequest, onProgress: (progress: ConvertProgress) => void): Promise<Reply<ConvertReport>>;
-  /** Ends the conversion: it then answers with the error `aborted`. */
+  verify(request: VerifyRequest, onStep: OnStep): Promise<Reply<Verification>>;
+  /** Nothing more is read while `held`. */
+  hold(held: boolean): void;
+  /** Ends what is under way: it then answers with the error `aborted`. */
   cancel(): void;
 }

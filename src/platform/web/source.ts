@@ -1,0 +1,27 @@
+/** A source as it crosses the worker's border, for the commands. */
+import { optionText } from '../../commands/create-options.js';
+import type { ImageName, Trust } from '../../commands/settings.js';
+import { commandName } from './platform.js';
+import type { SourceRequest } from './protocol.js';
+
+/** The files of a source by their names. */
+export function pickedFiles({ files }: SourceRequest): Map<string, Blob> {
+  return new Map(files.map(({ name, blob }) => [name, blob]));
+}
+
+/** What `--image-opts` and `-f` say of the source. */
+export function imageName({ name, format, options }: SourceRequest): ImageName {
+  const runtime = optionText(options);
+  if (runtime === null) return { name: commandName(name), format, imageOptions: false };
+  const file = optionText({ driver: format ?? 'raw', 'file.filename': commandName(name) });
+  return { name: `${file},${runtime}`, format: null, imageOptions: true };
+}
+
+/** A reference can only lead to another file that was picked. */
+export function trustOf({ secrets }: SourceRequest): Trust {
+  const encoder = new TextEncoder();
+  return {
+    allowExternal: true,
+    secrets: new Map(Object.entries(secrets).map(([id, text]) => [id, encoder.encode(text)])),
+  };
+}

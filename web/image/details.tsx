@@ -1,0 +1,182 @@
+/** The region that says what the chosen image is. */
+import { useSignal } from '@preact/signals';
+import type { Inspection } from '../../src/platform/web/index.js';
+import { fileInputId } from '../intake/drop-zone.js';
+import { type Candidate, candidates, choose, chosen, lookAgain, looking, missingFile } from '../intake/intake.js';
+import { snapshot } from '../output/output.js';
+import { knownFormats } from '../shell/engine.js';
+import { exactSize, lastPart, sizeText } from '../shell/text.js';
+import './details.css';
+import { factsOf } from './facts.js';
+import { Partitions } from './partitions.js';
+import { rememberPassphrase } from './source.js';
+import { Strip, StripLegend } from './strip.js';
+import { currentSurvey } from './survey.js';
+import { warningsOf } from './warnings.js';
+
+export function ImageDetails() {
+  const candidate = chosen.value;
+  if (candidate === null) return null;
+  return (
+    <section class="card details" aria-label="Image details" aria-busy={looking.value > 0}>
+      <Details candidate={candidate} />
+    </section>
+  );
+}
+
+function Details({ candidate }: { candidate: Candidate }) {
+  const { file, inspection, error } = candidate;
+  return (
+    <>
+      <header class="details-head">
+        {candidates.value.length > 1 ? <ImageChoice /> : <h2>{file.name}</h2>}
+        <p class="quiet" title={exactSize(file.size)}>
+          {inspection === null ? sizeText(file.size) : `${sizeText(inspection.layers[0]!.virtualSize)} disk`}
+        </p>
+      </header>
+      {inspection === null && error === null && <p class="quiet">Looking at the file</p>}
+      {error !== null && missingFile.value === null && <Notice kind="bad">It cannot be opened: {error.message}</Notice>}
+      <Missing />
+      {inspection !== null && <Opened file={file} inspection={inspection} />}
+    </>
+  );
+}
+
+function Opened({ file, inspection }: { file: File; inspection: Inspection }) {
+  const { layers, trouble, partitions } = inspection;
+  const isLocked = trouble !== null && layers.at(-1)!.encrypted;
+  return (
+    <>
+      {trouble === null && (
+        <div class="map">
+          <Strip survey={currentSurvey.value} />
+          <StripLegend survey={currentSurvey.value} isRaw={layers[0]!.format === 'raw'} />
+        </div>
+      )}
+      {isLocked && <Unlock file={file} format={layers[0]!.format} message={trouble.message} />}
+      {trouble !== null && !isLocked && missingFile.value === null && <Notice kind="bad">{trouble.message}</Notice>}
+      {warningsOf(file, inspection).map((text) => (
+        <Notice key={text} kind="warn">
+          {text}
+        </Notice>
+      ))}
+      <dl class="facts">
+        {factsOf(file, inspection).map(({ name, value }) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <Chain inspection={inspection} />
+      <Snapshots inspection={inspection} />
+      {partitions !== null && <Partitions table={partitions} diskSize={layers[0]!.virtualSize} />}
+    </>
+  );
+}
+
+function ImageChoice() {
+  return (
+    <p class="field">
+      <label for="image-choice">Image</label>
+      <select id="image-choice" value={chosen.value!.file.name} onChange={(event) => choose(event.currentTarget.value)}>
+        {candidates.value.map(({ file }) => (
+          <option key={file.name}>{file.name}</option>
+        ))}
+      </select>
+    </p>
+  );
+}
+
+/** Asks for the file that is not there. */
+function Missing() {
+  const name = missingFile.value;
+  if (name === null) return null;
+  return (
+    <Notice kind="warn">
+      <p>
+        This image builds on <strong>{name}</strong>, which has to be here too: a browser cannot fetch it by itself.
+      </p>
+      <button type="button" onClick={() => document.getElementById(fileInputId)?.click()}>
+        Choose {name}
+      </button>
+    </Notice>
+  );
+}
+
+/** The backing chain, from the image down. */
+function Chain({ inspection: { layers } }: { inspection: Inspection }) {
+  const missing = missingFile.value;
+  if (layers.length < 2 && layers[0]!.backing === null) return null;
+  return (
+    <div class="block">
+      <h3>Backing chain</h3>
+      <ol class="chain">
+        {layers.map(({ fileName, format }) => (
+          <li key={fileName}>
+            <span>{lastPart(fileName)}</span> <span class="quiet">{format}</span>
+          </li>
+        ))}
+        {missing !== null && (
+          <li class="absent">
+            <span>{missing}</span> <span>missing</span>
+          </li>
+        )}
+      </ol>
+    </div>
+  );
+}
+
+function Snapshots({ inspection: { layers } }: { inspection: Inspection }) {
+  const { snapshots } = layers[0]!;
+  if (snapshots.length === 0) return null;
+  return (
+    <p class="field block">
+      <label for="snapshot">State of the disk</label>
+      <select
+        id="snapshot"
+        value={snapshot.value ?? ''}
+        onChange={(event) => {
+          snapshot.value = event.currentTarget.value || null;
+        }}
+      >
+        <option value="">As it is now</option>
+        {snapshots.map(({ id, name, date }) => (
+          <option key={id} value={id}>
+            {name || id}, {new Date(date.seconds * 1000).toLocaleString()}
+          </option>
+        ))}
+      </select>
+    </p>
+  );
+}
+
+/** Takes the passphrase of an encrypted image; it stays on this page. */
+function Unlock({ file, format, message }: { file: File; format: string; message: string }) {
+  const tried = useSignal(false);
+  const unlock = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const passphrase = String(new FormData(event.currentTarget as HTMLFormElement).get('passphrase'));
+    const keyOption = (await knownFormats()).find(({ name }) => name === format)?.keyOption;
+    if (!keyOption) return;
+    rememberPassphrase(file.name, passphrase, keyOption);
+    await lookAgain(file, passphrase, keyOption);
+    tried.value = true;
+  };
+  return (
+    <Notice kind="warn">
+      <form class="unlock" onSubmit={(event) => void unlock(event)}>
+        <p class="field">
+          <label for="passphrase">Passphrase of the image</label>
+          <input id="passphrase" name="passphrase" type="password" required autocomplete="off" />
+        </p>
+        <button type="submit">Unlock</button>
+      </form>
+      {tried.value && <p>{message}</p>}
+    </Notice>
+  );
+}
+
+export function Notice({ kind, children }: { kind: 'warn' | 'bad'; children: preact.ComponentChildren }) {
+  return <div class={`notice ${kind}`}>{typeof children === 'string' ? <p>{children}</p> : children}</div>;
+}

@@ -1,0 +1,61 @@
+/** What the headers say, as rows of a list. */
+import type { Inspection, NodeInfo } from '../../src/platform/web/index.js';
+import { sizeText } from '../shell/text.js';
+
+export interface Fact {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Names of formats as people know them; others stay as they are. */
+const FORMAT_WORDS: Readonly<Record<string, string>> = {
+  raw: 'Raw disk',
+  qcow2: 'QCOW2',
+  qcow: 'QCOW',
+  vdi: 'VirtualBox VDI',
+  vhdx: 'Hyper-V VHDX',
+  vpc: 'VHD (vpc)',
+  vmdk: 'VMware VMDK',
+  parallels: 'Parallels HDD',
+  dmg: 'Apple DMG',
+  luks: 'LUKS',
+  qed: 'QED',
+  cloop: 'cloop',
+  bochs: 'Bochs',
+};
+
+/** `VirtualBox VDI` of `vdi`. */
+export function formatWords(name: string): string {
+  return FORMAT_WORDS[name] ?? name.toUpperCase();
+}
+
+/** Details that formats tell, and how a person would say them. */
+const DETAILS: readonly { key: string; name: string; show: (value: unknown) => string | null }[] = [
+  { key: 'compat', name: 'Version', show: (value) => (value === '0.10' ? '2 (compat 0.10)' : '3 (compat 1.1)') },
+  { key: 'create-type', name: 'Kind', show: String },
+  { key: 'compression-type', name: 'Compression', show: String },
+  { key: 'data-file', name: 'Data file', show: (value) => (typeof value === 'string' ? value : null) },
+];
+
+/** The facts of the top layer. */
+export function factsOf(file: File, { layers, partitions }: Inspection): Fact[] {
+  const top = layers[0]!;
+  const scheme = { gpt: 'GPT', mbr: 'MBR', none: 'none: one file system on the whole disk' };
+  return [
+    { name: 'Format', value: formatWords(top.format) },
+    { name: 'Disk size', value: sizeText(top.virtualSize) },
+    { name: 'Size of the file', value: sizeText(file.size) },
+    ...(top.clusterSize ? [{ name: 'Cluster size', value: sizeText(top.clusterSize) }] : []),
+    ...detailsOf(top),
+    ...(top.encrypted ? [{ name: 'Encrypted', value: 'yes' }] : []),
+    ...(partitions ? [{ name: 'Partition table', value: scheme[partitions.scheme] }] : []),
+  ];
+}
+
+function detailsOf({ specific }: NodeInfo): Fact[] {
+  return DETAILS.flatMap(({ key, name, show }) => {
+    const value = specific?.data[key];
+    const shown = value === undefined ? null : show(value);
+    return shown === null ? [] : [{ name, value: shown }];
+  });
+}

@@ -1,0 +1,75 @@
+/** Where files come in: a native file input, and the whole window as a place to drop them. */
+import { useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { droppedFiles } from './files.js';
+import './drop-zone.css';
+import { addFiles, chosen, looking } from './intake.js';
+
+/** The file input, for buttons elsewhere that want a file. */
+export const fileInputId = 'file';
+
+export function DropZone() {
+  const over = useSignal(false);
+  const input = useRef<HTMLInputElement>(null);
+  useDrop((isOver) => {
+    over.value = isOver;
+  });
+  useSignalEffect(() => {
+    // The same file may be chosen again, changed.
+    if (looking.value === 0 && input.current) input.current.value = '';
+  });
+  const isEmpty = chosen.value === null;
+  return (
+    <div class={`drop-zone${isEmpty ? ' empty' : ''}${over.value ? ' over' : ''}`}>
+      {isEmpty && <DropMark />}
+      <div class="drop-words">
+        <label for={fileInputId}>Disk image</label>
+        <p>{isEmpty ? 'Drop it anywhere on this page, with its parts and backing files, or' : 'Another one:'}</p>
+      </div>
+      <input
+        ref={input}
+        id={fileInputId}
+        type="file"
+        multiple
+        onChange={(event) => void addFiles([...(event.currentTarget.files ?? [])])}
+      />
+    </div>
+  );
+}
+
+function DropMark() {
+  return (
+    <svg class="drop-mark" viewBox="0 0 64 64" aria-hidden="true">
+      <path d="M32 10v30m0 0 11-11M32 40 21 29" />
+      <path d="M10 42v8a4 4 0 0 0 4 4h36a4 4 0 0 0 4-4v-8" />
+    </svg>
+  );
+}
+
+/** Files may be dropped anywhere; `onOver` hears whether some are above the page. */
+function useDrop(onOver: (isOver: boolean) => void): void {
+  useEffect(() => {
+    const done = new AbortController();
+    const { signal } = done;
+    const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
+    const hold = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      onOver(true);
+    };
+    window.addEventListener('dragenter', hold, { signal });
+    window.addEventListener('dragover', hold, { signal });
+    window.addEventListener('dragleave', (event) => event.relatedTarget === null && onOver(false), { signal });
+    window.addEventListener(
+      'drop',
+      (event) => {
+        if (!hasFiles(event)) return;
+        event.preventDefault();
+        onOver(false);
+        void droppedFiles(event.dataTransfer!).then(addFiles);
+      },
+      { signal },
+    );
+    return () => done.abort();
+  }, []);
+}

@@ -1,0 +1,112 @@
+/** The files that the page was given, and which of them are images of their own. */
+import { batch, computed, signal } from '@preact/signals';
+import { ImageError, type Inspection, inspect } from '../../src/platform/web/index.js';
+
+/** An image: a file, and what is known of it. */
+export interface Candidate {
+  readonly file: File;
+  /** null: it could not be opened. */
+  readonly inspection: Inspection | null;
+  readonly error: ImageError | null;
+}
+
+/** All files that were ever given, by name: backing files and parts are looked for among them. */
+const pool = new Map<string, File>();
+
+/** The images of the latest files, the likeliest first. */
+export const candidates = signal<readonly Candidate[]>([]);
+const chosenName = signal<string | null>(null);
+/** How many files are being looked at. */
+export const looking = signal(0);
+
+/** The image that the page is about. */
+export const chosen = computed(
+  () => candidates.value.find(({ file }) => file.name === chosenName.value) ?? candidates.value[0] ?? null,
+);
+
+/** Name of a file that the chosen image needs and nobody has given. */
+export const missingFile = computed(() => {
+  const candidate = chosen.value;
+  const trouble = candidate?.error ?? candidate?.inspection?.trouble ?? null;
+  return trouble?.code === 'not-found' && trouble.file !== candidate?.file.name ? (trouble.file ?? null) : null;
+});
+
+/** Shows another one of the images. */
+export function choose(name: string): void {
+  chosenName.value = name;
+}
+
+/** All files but this one: what an image refers to is among them. */
+export function othersThan(file: File): File[] {
+  return [...pool.values()].filter((other) => other !== file);
+}
+
+/** Takes files in. What completes the image at hand leaves it at hand; else the page is about the new ones. */
+export async function addFiles(files: readonly File[]): Promise<void> {
+  if (files.length === 0) return;
+  // The browser looks at a file when it is first asked for its size: only from then on does it notice changes.
+  for (const file of files) if (file.size >= 0) pool.set(file.name, file);
+  const missing = missingFile.value;
+  const completes = missing !== null && files.some(({ name }) => name === missing);
+  const subjects = completes ? candidates.value.map(({ file }) => pool.get(file.name) ?? file) : files;
+  if (!completes) {
+    batch(() => {
+      candidates.value = subjects.map((file) => ({ file, inspection: null, error: null }));
+      chosenName.value = null;
+    });
+  }
+  latest = lookAtAll(subjects);
+  await latest;
+}
+
+/** Resolves when it is clear what the page is about. */
+export function settled(): Promise<void> {
+  return latest;
+}
+
+let latest: Promise<void> = Promise.resolve();
+
+async function lookAtAll(subjects: readonly File[]): Promise<void> {
+  looking.value += 1;
+  try {
+    const found: Candidate[] = [];
+    for (const file of subjects) found.push(await look(file));
+    // Others may have come meanwhile.
+    if (subjects.every((file) => pool.get(file.name) === file)) candidates.value = order(found);
+  } finally {
+    looking.value -= 1;
+  }
+}
+
+/** Opens an image again, with its passphrase. */
+export async function lookAgain(file: File, passphrase: string, keyOption: string): Promise<void> {
+  const format = candidates.value.find((each) => each.file === file)?.inspection?.layers[0]?.format;
+  const again = await look(file, {
+    sourceFormat: format,
+    sourceOptions: { [keyOption]: SOURCE_SECRET },
+    secrets: { [SOURCE_SECRET]: passphrase },
+  });
+  candidates.value = candidates.value.map((each) => (each.file === file ? again : each));
+}
+
+/** The id of the secret that opens the source. */
+export const SOURCE_SECRET = 'source';
+
+async function look(file: File, options: Parameters<typeof inspect>[1] = {}): Promise<Candidate> {
+  try {
+    return { file, inspection: await inspect(file, { references: othersThan(file), ...options }), error: null };
+  } catch (thrown) {
+    const error = thrown instanceof ImageError ? thrown : new ImageError('io', String(thrown));
+    return { file, inspection: null, error };
+  }
+}
+
+/** Without the files that belong to another one; what is known by its content before what may be anything. */
+function order(found: readonly Candidate[]): Candidate[] {
+  const parts = new Set(
+    found.flatMap(({ file, inspection }) => inspection?.files.filter((name) => name !== file.name) ?? []),
+  );
+  const whole = found.filter(({ file }) => !parts.has(file.name));
+  const isKnown = ({ inspection }: Candidate) => inspection !== null && inspection.layers[0]?.format !== 'raw';
+  return [...whole.filter(isKnown), ...whole.filter((each) => !isKnown(each))];
+}

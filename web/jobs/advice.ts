@@ -1,0 +1,39 @@
+/** What to do about a failure. */
+import type { ImageError } from '../../src/platform/web/index.js';
+import { exactSize } from '../shell/text.js';
+
+/** Where it happened, as far as it is known; null: nowhere in particular. */
+export function placeOf({ file, offset }: ImageError): string | null {
+  const parts = [file, offset === undefined ? undefined : `after ${exactSize(offset)}`].filter((part) => part);
+  return parts.length === 0 ? null : parts.join(', ');
+}
+
+/** For the user; `intoFile`: the result was to go into a file that they chose. */
+export function adviceFor(error: ImageError, intoFile: boolean): string {
+  switch (error.code) {
+    case 'no-space':
+      return intoFile
+        ? 'The disk of the chosen file is full, or the browser allows no more. Free some room or choose another place. Nothing was changed.'
+        : 'A browser lends a page only part of the disk, and that is used up. Discard earlier results, free some room on the disk, compress, or write into a file that you choose. Nothing was kept.';
+    case 'not-found':
+      return error.file === undefined
+        ? 'Choose the file again; it may have been moved.'
+        : `Add ${error.file} to this page, together with the image, then convert again.`;
+    case 'io':
+      return 'If the file was changed or moved, choose it again. If it lies on a network drive or a stick, copy it to this machine first. Nothing half-done was kept.';
+    case 'corrupt':
+      return 'The image is damaged, or its download ended too early. Get it again; if there is no other copy, “diskloom convert --salvage” saves what can be read.';
+    case 'unsupported':
+      return 'Another output format or other options may do. On the command line more is possible than in a browser.';
+    case 'invalid':
+      return 'Change the options above, then convert again.';
+    case 'denied':
+      return 'The browser was not allowed to do this. Choose the file again and allow it.';
+    case 'locked':
+      return 'Another tab is using this file. Close it, then convert again.';
+    case 'aborted':
+      return intoFile ? 'The chosen file is as it was before.' : 'Nothing was kept.';
+    default:
+      return 'Convert again; if it fails again, the message above says where.';
+  }
+}

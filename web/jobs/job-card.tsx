@@ -1,0 +1,185 @@
+/** The conversion at hand: how far it is, and what came of it. */
+import { useSignal } from '@preact/signals';
+import { formatWords } from '../image/facts.js';
+import { Strip } from '../image/strip.js';
+import { durationText, percentText, sizeText } from '../shell/text.js';
+import { adviceFor, placeOf } from './advice.js';
+import './jobs.css';
+import { cancel, current, discard, type Job, preparing, retry, togglePause, verifyResult } from './jobs.js';
+import { ResultFacts } from './result.js';
+import { saveResult } from './save.js';
+
+const ACTIVE = ['converting', 'finalising', 'verifying'];
+
+/** Always there, so that a screen reader knows the place where news come from. */
+export function JobCard() {
+  const job = current.value;
+  const stage = job?.stage.value;
+  return (
+    <section class={`card job ${job === null ? 'none' : stage}`} aria-label="Conversion">
+      {job !== null && (
+        <header class="job-head">
+          <h2>{job.task.name}</h2>
+          <p class="quiet">
+            {job.task.file.name} to {formatWords(job.task.format)}
+            {job.task.compress && ', compressed'}
+          </p>
+        </header>
+      )}
+      <p class="status" role="status">
+        {job !== null ? statusText(job) : preparing.value > 0 ? 'Waiting' : ''}
+      </p>
+      {job !== null && <Body job={job} />}
+    </section>
+  );
+}
+
+function statusText({ stage, held, error }: Job): string {
+  switch (stage.value) {
+    case 'waiting':
+      return 'Waiting';
+    case 'converting':
+      return held.value ? 'Paused' : 'Converting';
+    case 'finalising':
+      return 'Finalising';
+    case 'verifying':
+      return 'Verifying';
+    case 'done':
+      return 'Done';
+    case 'failed':
+      return `Failed: ${error.value?.message}`;
+  }
+}
+
+function Body({ job }: { job: Job }) {
+  const stage = job.stage.value;
+  const isActive = ACTIVE.includes(stage);
+  return (
+    <>
+      {stage !== 'failed' && <ProgressView job={job} />}
+      {stage === 'failed' && <Failure job={job} />}
+      {stage === 'done' && <ResultFacts job={job} />}
+      <p class="buttons">
+        {stage === 'converting' && (
+          <button type="button" onClick={() => togglePause(job)}>
+            {job.held.value ? 'Resume' : 'Pause'}
+          </button>
+        )}
+        {isActive && <CancelButton job={job} />}
+        {stage === 'failed' && (
+          <button type="button" class="primary" onClick={() => retry(job)}>
+            Try again
+          </button>
+        )}
+        {job.task.chosenFile === null && (
+          <button
+            type="button"
+            class={stage === 'done' ? 'primary' : ''}
+            disabled={stage !== 'done'}
+            onClick={() => void saveResult(job)}
+          >
+            Save
+          </button>
+        )}
+        {stage === 'done' && (
+          <button type="button" onClick={() => void verifyResult(job)}>
+            Verify
+          </button>
+        )}
+        {(stage === 'done' || stage === 'failed') && (
+          <button type="button" class="plain" onClick={() => void discard(job)}>
+            {stage === 'done' && job.task.chosenFile === null ? 'Discard' : 'Dismiss'}
+          </button>
+        )}
+      </p>
+    </>
+  );
+}
+
+function CancelButton({ job }: { job: Job }) {
+  const pressed = useSignal(false);
+  return (
+    <button
+      type="button"
+      disabled={pressed.value}
+      onClick={() => {
+        pressed.value = true;
+        cancel(job);
+      }}
+    >
+      Cancel
+    </button>
+  );
+}
+
+function ProgressView({ job }: { job: Job }) {
+  const stage = job.stage.value;
+  const progress = job.progress.value;
+  const share = stage === 'done' ? 1 : progress === null || progress.total === 0 ? 0 : progress.done / progress.total;
+  return (
+    <div class="progress">
+      <Strip survey={job.task.survey} done={share} />
+      <progress
+        max={1}
+        value={share}
+        aria-label={stage === 'verifying' ? 'Verification' : 'Conversion'}
+        aria-valuetext={percentText(share)}
+      />
+      {stage === 'finalising' ? (
+        <Finalising job={job} />
+      ) : (
+        ACTIVE.includes(stage) && <Amounts job={job} share={share} />
+      )}
+    </div>
+  );
+}
+
+function Amounts({ job, share }: { job: Job; share: number }) {
+  const progress = job.progress.value;
+  if (progress === null) return <p class="amounts quiet">Starting</p>;
+  const { done, total, rate, left, bytesRead, bytesWritten } = progress;
+  return (
+    <dl class="amounts">
+      <Amount name="Done" value={`${percentText(share)} of ${sizeText(total)}`} />
+      <Amount name="Speed" value={job.held.value || rate === null ? '–' : `${sizeText(rate)}/s`} />
+      <Amount name="Left" value={job.held.value || left === null || done === total ? '–' : durationText(left)} />
+      {bytesRead > 0 && <Amount name="Read" value={sizeText(bytesRead)} />}
+      {bytesWritten > 0 && <Amount name="Written" value={sizeText(bytesWritten)} />}
+    </dl>
+  );
+}
+
+function Amount({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+/** Seconds a GiB that moving a chosen file into place takes. */
+const FINALISING = { least: 4, most: 12 };
+
+function Finalising({ job }: { job: Job }) {
+  const gib = (job.progress.value?.total ?? 0) / 1024 ** 3;
+  const [least, most] = [FINALISING.least * gib, FINALISING.most * gib].map((seconds) => durationText(seconds));
+  return (
+    <p class="quiet">
+      All is written. The browser now checks the file and moves it into place, which it says nothing about: for a disk
+      of this size between {least} and {most}.
+    </p>
+  );
+}
+
+function Failure({ job }: { job: Job }) {
+  const error = job.error.value;
+  if (error === null) return null;
+  const place = placeOf(error);
+  return (
+    <div class="failure">
+      {place !== null && error.code !== 'aborted' && <p class="quiet">{place}</p>}
+      <p>{adviceFor(error, job.task.chosenFile !== null)}</p>
+    </div>
+  );
+}

@@ -1,0 +1,64 @@
+/** What came of a conversion. */
+import { ImageError } from '../../src/platform/web/index.js';
+import { durationText, exactSize, percentText, sizeText } from '../shell/text.js';
+import type { Job } from './jobs.js';
+
+export function ResultFacts({ job }: { job: Job }) {
+  const { result, task } = job;
+  if (result.value === null) return null;
+  const { report, seconds } = result.value;
+  return (
+    <>
+      <dl class="facts result">
+        <div>
+          <dt>Before</dt>
+          <dd title={exactSize(task.file.size)}>{sizeText(task.file.size)}</dd>
+        </div>
+        <div>
+          <dt>After</dt>
+          <dd title={exactSize(report.fileSize)}>
+            {sizeText(report.fileSize)}
+            {task.file.size > 0 && <span class="quiet"> {percentText(report.fileSize / task.file.size)}</span>}
+          </dd>
+        </div>
+        <div>
+          <dt>Time</dt>
+          <dd>{durationText(seconds)}</dd>
+        </div>
+      </dl>
+      {task.chosenFile !== null && <p>It is in the file that you chose.</p>}
+      <Verdict job={job} />
+    </>
+  );
+}
+
+function Verdict({ job }: { job: Job }) {
+  const verification = job.verification.value;
+  if (verification === null)
+    return (
+      <p class="quiet">Verify reads the result back, compares every byte, and tells the SHA-256 of the content.</p>
+    );
+  if (verification instanceof ImageError) {
+    return verification.code === 'aborted' ? (
+      <p class="quiet">The verification was cancelled.</p>
+    ) : (
+      <p class="verdict bad">It could not be verified: {verification.message}</p>
+    );
+  }
+  if (verification.difference !== null) {
+    return (
+      <p class="verdict bad">
+        It is not the same: the first difference is after {exactSize(verification.difference)} of the disk. Do not use
+        this result; has the source changed meanwhile?
+      </p>
+    );
+  }
+  return (
+    <div class="verdict good">
+      <p>Verified: it reads back the same, byte for byte.</p>
+      <p class="hash">
+        <span class="quiet">SHA-256 of the content</span> <code>{verification.sha256}</code>
+      </p>
+    </div>
+  );
+}

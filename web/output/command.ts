@@ -1,0 +1,56 @@
+/** The command line that does the same. */
+import type { OptionValues } from '../../src/platform/web/index.js';
+
+export interface CommandParts {
+  readonly source: string;
+  readonly target: string;
+  readonly format: string;
+  readonly options: OptionValues;
+  readonly compress: boolean;
+  readonly reproducible: boolean;
+  readonly snapshot: string | null;
+  /** Options of opening, with the format that they belong to; null: the name alone will do. */
+  readonly opening: { format: string; options: OptionValues } | null;
+}
+
+/** `diskloom convert …`, for a POSIX shell. Passphrases are read from files that are named after their ids. */
+export function commandLine(parts: CommandParts): string {
+  const { source, target, format, options, compress, reproducible, snapshot, opening } = parts;
+  const secrets = [...secretIds(opening?.options ?? {}), ...secretIds(options)];
+  const words = ['diskloom', 'convert', '-p'];
+  for (const id of secrets) words.push('--object', `secret,id=${id},file=${id}.txt`);
+  if (compress) words.push('-c');
+  if (reproducible) words.push('--reproducible');
+  if (snapshot !== null) words.push('-l', `snapshot.id=${snapshot}`);
+  if (opening !== null) words.push('--image-opts');
+  words.push('-O', format);
+  const list = optionList(options);
+  if (list !== '') words.push('-o', list);
+  const given = opening === null ? plainName(source) : openingText(source, opening);
+  return [...words, given, plainName(target)].map(quoted).join(' ');
+}
+
+function openingText(source: string, { format, options }: NonNullable<CommandParts['opening']>): string {
+  return [`driver=${format}`, optionList(options), `file.filename=${source.replaceAll(',', ',,')}`].join(',');
+}
+
+function optionList(options: OptionValues): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name}=${String(value).replaceAll(',', ',,')}`)
+    .join(',');
+}
+
+function secretIds(options: OptionValues): string[] {
+  return Object.entries(options)
+    .filter(([name]) => name.endsWith('key-secret'))
+    .map(([, id]) => String(id));
+}
+
+/** A name with a colon would be taken for a URL, one with a dash for an option. */
+function plainName(name: string): string {
+  return name.includes(':') || name.startsWith('-') ? `./${name}` : name;
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,120 @@
+/** What the user wants made: format, options, name, place. */
+import { batch, computed, effect, signal } from '@preact/signals';
+import type { FormatInfo, OptionValues } from '../../src/platform/web/index.js';
+import { chosen } from '../intake/intake.js';
+import { knownFormats } from '../shell/engine.js';
+import { PRESETS, type Preset } from './presets.js';
+
+export type Place = 'download' | 'file';
+
+/** Formats that can be written; empty until the engine has told them. */
+export const targets = signal<readonly FormatInfo[]>([]);
+export const format = signal('qcow2');
+/** What the user set, as they typed it; absent: the default. */
+export const options = signal<OptionValues>({});
+/** The user wants it compressed; see `compresses`. */
+export const compress = signal(false);
+/** IDs and times follow from what is asked for, so that the same conversion makes the same file. */
+export const reproducible = signal(false);
+/** The preset whose values these are; null: the user's own. */
+export const preset = signal<Preset | null>(null);
+/** The disk as it was at this snapshot, by id; null: as it is. */
+export const snapshot = signal<string | null>(null);
+/** The passphrase of the new image; it never becomes part of a command. */
+export const newPassphrase = signal('');
+/** A name of the user's own; null: the suggested one. */
+const ownName = signal<string | null>(null);
+/** Where the result goes; null: wherever it is better. */
+export const ownPlace = signal<Place | null>(null);
+
+export const target = computed(() => targets.value.find(({ name }) => name === format.value) ?? null);
+/** It is going to be compressed: wanted, and possible. */
+export const compresses = computed(() => compress.value && (target.value?.compresses ?? false));
+/** Presets whose formats are there, one a destination. */
+export const presets = computed(() => {
+  const possible = PRESETS.filter((each) => targets.value.some(({ name }) => name === each.format));
+  return possible.filter((each) => possible.find(({ name }) => name === each.name) === each);
+});
+
+/** Usual endings of file names. */
+const EXTENSIONS: Readonly<Record<string, string>> = { raw: 'img', vpc: 'vhd', parallels: 'hdd' };
+const KNOWN_ENDING = /\.(img|raw|bin|dd|iso|qcow2?|qed|vdi|vhdx?|vmdk|hdd|hds|dmg|luks|cloop)$/i;
+
+export const suggestedName = computed(() => {
+  const source = chosen.value?.file.name;
+  if (source === undefined) return '';
+  return preset.value?.fileName ?? `${source.replace(KNOWN_ENDING, '')}.${EXTENSIONS[format.value] ?? format.value}`;
+});
+export const fileName = computed(() => ownName.value ?? suggestedName.value);
+
+/** Takes a name of the user's; an empty one gives way to the suggestion. */
+export function nameIt(name: string): void {
+  ownName.value = name === '' ? null : name;
+}
+
+/** The user has made a choice: it is kept when another image comes. */
+let isTheirs = false;
+
+/** Chooses a format, with everything else at its default. */
+export function chooseFormat(name: string): void {
+  isTheirs = true;
+  batch(() => {
+    format.value = name;
+    options.value = {};
+    preset.value = null;
+  });
+}
+
+/** Takes over what a destination wants. */
+export function choosePreset(chosenPreset: Preset): void {
+  isTheirs = true;
+  batch(() => {
+    format.value = chosenPreset.format;
+    options.value = { ...chosenPreset.options };
+    compress.value = chosenPreset.compress ?? false;
+    preset.value = chosenPreset;
+  });
+}
+
+/** Sets an option; undefined: the default. */
+export function setOption(name: string, value: string | boolean | undefined): void {
+  const { [name]: _, ...others } = options.value;
+  options.value = value === undefined || value === '' ? others : { ...others, [name]: value };
+}
+
+/** Can this browser write into a file that the user chooses? */
+export const canChooseFile = 'showSaveFilePicker' in globalThis;
+
+/** Plain results from this size on would have to go through the browser's storage in full, holes included. */
+const LARGE = 8 * 1024 ** 3;
+
+/** The result takes as much room as the disk has bytes, whatever they are. */
+export const isPlain = computed(() => format.value === 'raw' || options.value.subformat === 'fixed');
+
+/** The better place, as far as can be known before. */
+export const bestPlace = computed<Place>(() => {
+  const size = chosen.value?.inspection?.layers[0]?.virtualSize ?? 0;
+  return canChooseFile && isPlain.value && size >= LARGE ? 'file' : 'download';
+});
+export const place = computed(() => ownPlace.value ?? bestPlace.value);
+
+/** Loads the formats, and begins anew with each image. */
+export function followImage(): void {
+  void knownFormats().then((formats) => {
+    targets.value = formats.filter(({ writes }) => writes);
+  });
+  let last: File | undefined;
+  effect(() => {
+    const candidate = chosen.value;
+    const isNew = candidate?.file !== last;
+    last = candidate?.file;
+    batch(() => {
+      if (isNew) {
+        snapshot.value = null;
+        ownPlace.value = null;
+        ownName.value = null;
+      }
+      if (!isTheirs) format.value = candidate?.inspection?.layers[0]?.format === 'qcow2' ? 'raw' : 'qcow2';
+    });
+  });
+}
