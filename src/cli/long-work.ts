@@ -16,15 +16,17 @@ export interface LongWork {
  * Runs `work`. A signal cancels it and, when it has cleaned up, ends the process.
  *
  * @param step points of a hundred between two outputs of -p; default 1
+ * @param isLiteral as for `PipeProgress`
  */
 export async function runLong<T>(
   { progress: isShown, quiet }: { progress: boolean; quiet: boolean },
   work: (long: LongWork) => Promise<T>,
   step?: number,
+  isLiteral?: boolean,
 ): Promise<T> {
   tuneEngine();
   const onDemand = new OnDemandProgress(process.stderr);
-  const progress = isShown && !quiet ? visibleProgress(process.stdout, step) : onDemand;
+  const progress = isShown && !quiet ? visibleProgress(process.stdout, step, isLiteral) : onDemand;
   const cancellation = new Cancellation(() => onDemand.ask());
   let started = false;
   let success = false;

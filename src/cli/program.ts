@@ -1,6 +1,7 @@
 /** The program's names, its version, and how it speaks to the user. */
 import { version } from '../../package.json';
 import { ImageError } from '../errors.js';
+import type { CheckEvents } from '../image/check.js';
 import { UsageError } from './getopt.js';
 
 /** Stands before every message: scripts and other people's tests compare whole lines. */
@@ -24,6 +25,12 @@ export function printError(message: string): void {
 export function printWarning(message: string): void {
   process.stderr.write(message.startsWith('WARNING') ? `${message}\n` : `${PROGRAM}: warning: ${message}\n`);
 }
+
+/** Prints what was found in an image as it is, and trouble as a message. */
+export const printedEvents: CheckEvents = {
+  onFinding: (line) => process.stderr.write(`${line}\n`),
+  onTrouble: printError,
+};
 
 /** Prints what went wrong in `verb` (null: before there was one); anything but an `ImageError` is a bug and is shown whole. */
 export function reportFailure(error: unknown, verb: string | null): void {

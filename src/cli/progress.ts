@@ -30,10 +30,14 @@ function percent(done: number, total: number): number {
 export class PipeProgress implements Progress {
   #shown = 0;
 
-  /** @param step points of a hundred */
+  /**
+   * @param step points of a hundred
+   * @param isLiteral each 0 and 100 is shown, and falling back by more than a step
+   */
   constructor(
     private readonly output: Output,
     private readonly step = 1,
+    private readonly isLiteral = false,
   ) {}
 
   start(): void {
@@ -42,7 +46,9 @@ export class PipeProgress implements Progress {
 
   update(done: number, total: number): void {
     const now = percent(done, total);
-    if (now > this.#shown + this.step || (now === 100 && this.#shown < 100)) this.#show(now);
+    const isEnd = this.isLiteral ? now === 0 || now === 100 : now === 100 && this.#shown < 100;
+    const hasFallen = this.isLiteral && now < this.#shown - this.step;
+    if (now > this.#shown + this.step || hasFallen || isEnd) this.#show(now);
   }
 
   end(success: boolean): void {
@@ -60,9 +66,10 @@ export class PipeProgress implements Progress {
  * What -p shows: a bar on a terminal, `qemu-img`'s bytes anywhere else.
  *
  * @param step points of a hundred between two of its outputs
+ * @param isLiteral as for `PipeProgress`
  */
-export function visibleProgress(output: Output, step?: number): Progress {
-  return output.isTTY ? new BarProgress(output) : new PipeProgress(output, step);
+export function visibleProgress(output: Output, step?: number, isLiteral?: boolean): Progress {
+  return output.isTTY ? new BarProgress(output) : new PipeProgress(output, step, isLiteral);
 }
 
 /** Milliseconds between two drawings of the bar. */

@@ -7,6 +7,7 @@
  */
 import { ImageError } from '../errors.js';
 import { findDriver } from '../formats/index.js';
+import type { CheckEvents } from '../image/check.js';
 import type { DriverContext, EditRequest, ImageDriver } from '../image/driver.js';
 import type { Secrets } from '../image/encryption.js';
 import type { EditableImage, Image } from '../image/image.js';
@@ -71,12 +72,14 @@ export class ImageOpener {
   readonly #opened: OpenStorage[] = [];
   readonly #secrets: Secrets;
   readonly #warn: (message: string) => void;
+  readonly #events: CheckEvents | undefined;
 
   constructor(
     readonly platform: Platform,
-    { allowExternal, secrets = new Map(), onWarning = () => {} }: Trust,
+    { allowExternal, secrets = new Map(), onWarning = () => {}, events }: Trust,
   ) {
     this.#warn = onWarning;
+    this.#events = events;
     this.#secrets = secrets;
     this.#protocols = [...platform.protocols, nullProtocol];
     this.#policy = new ReferencePolicy(platform, allowExternal);
@@ -344,6 +347,7 @@ export class ImageOpener {
       encryption: { crypto: this.platform.crypto, secrets: this.#secrets, content: frame.settings.content },
       runtimeOptions,
       onWarning: this.#warn,
+      ...(this.#events === undefined ? {} : { events: this.#events }),
       fileName,
       openReference: async (name, mode, role): Promise<ByteStore> => {
         const protocol = this.protocolOf(name);
@@ -390,6 +394,8 @@ function sourceOf(node: GraphNode): ByteSource {
   return node.kind === 'storage' ? node.storage.store : new ImageSource(nodeName(node), node.image);
 }
 
+type OpensForWriting = (store: ByteStore, request: EditRequest, context: DriverContext) => Promise<Image>;
+
 async function openWith(
   driver: ImageDriver,
   file: GraphNode,
@@ -403,10 +409,12 @@ async function openWith(
     return driver.check(source, store, context);
   }
   if (edit !== null) {
-    if (driver.edit === undefined || file.kind !== 'storage')
+    const purpose = edit.purpose ?? 'edit';
+    const open: OpensForWriting | undefined = driver[purpose] ?? driver.edit;
+    if (open === undefined || file.kind !== 'storage')
       throw new ImageError('unsupported', `Block format '${driver.name}' cannot be written to here`);
     const request = { compress: edit.compress, flush: edit.cache !== 'unsafe', backing };
-    return driver.edit(file.storage.store, request, context);
+    return open.call(driver, file.storage.store, request, context);
   }
   if (driver.open === undefined) throw new ImageError('unsupported', `Block format '${driver.name}' cannot be read`);
   return driver.open(source, context);

@@ -1,4 +1,5 @@
 /** How images are named and opened: what every request says. */
+import type { CheckEvents } from '../image/check.js';
 import type { Secrets } from '../image/encryption.js';
 import type { CacheMode } from './platform.js';
 
@@ -19,6 +20,8 @@ export interface Trust {
   secrets?: Secrets | undefined;
   /** Told of what is odd but goes on. */
   onWarning?: ((message: string) => void) | undefined;
+  /** Told of repairs that opening for writing needs, and of failures besides the one that is thrown. */
+  events?: CheckEvents | undefined;
 }
 
 export interface OpenSettings {
@@ -39,6 +42,8 @@ export interface EditSettings {
   cache: CacheMode;
   compress: boolean;
   keepAllocated: boolean;
+  /** Which of the driver's ways to open it; `edit` where the driver does not have that one. Default `edit`. */
+  purpose?: 'edit' | 'amend';
   /** Open the backing files too; default true. */
   chain?: boolean;
   /** Open the backing files without locks: one of them is going to be written to as well. */

@@ -5,7 +5,8 @@
  */
 import type { Kernels } from '../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
-import type { CheckableImage } from './check.js';
+import type { AmendableImage } from './amend.js';
+import type { CheckableImage, CheckEvents } from './check.js';
 import type { EncryptionContext } from './encryption.js';
 import type { Identity } from './identity.js';
 import type { EditableImage, Image, ImageWriter } from './image.js';
@@ -31,6 +32,8 @@ export interface DriverContext {
   readonly identity?: Identity;
   /** Told of what is odd but goes on. */
   readonly onWarning?: (message: string) => void;
+  /** Told of repairs that opening for writing needs, and of failures besides the one that is thrown. */
+  readonly events?: CheckEvents;
 }
 
 export interface CreateRequest {
@@ -87,6 +90,10 @@ export interface ImageDriver {
   create?(target: ByteStore, request: CreateRequest, context: DriverContext): Promise<ImageWriter>;
   /** Opens an existing image for writing. */
   edit?(store: ByteStore, request: EditRequest, context: DriverContext): Promise<EditableImage>;
+  /** What `AmendRequest.options` may hold; present if `amend` is. */
+  readonly amendOptions?: OptionTable;
+  /** Opens an existing image to change its options. */
+  amend?(store: ByteStore, request: EditRequest, context: DriverContext): Promise<AmendableImage>;
   /**
    * Opens an image to look for damage, also one that `open` refuses for what a check can tell.
    *

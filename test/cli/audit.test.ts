@@ -18,6 +18,18 @@ const EXTERNAL: Decisions = { '--allow-external': OWN };
 const NEW_IMAGE: Decisions = { ...EXTERNAL, '--reproducible': OWN };
 
 const DECISIONS: { [verb: string]: Decisions } = {
+  amend: {
+    '-h --help': SAME,
+    '-f --format': SAME,
+    '--image-opts': SAME,
+    '-o --options': SAME,
+    '-t --cache': SAME,
+    '--force': SAME,
+    '-p --progress': 'same where it is read by a program; a terminal gets a bar',
+    '-q --quiet': SAME,
+    '--object': OBJECT,
+    ...EXTERNAL,
+  },
   convert: {
     '-h --help': SAME,
     '-f --source-format': SAME,
@@ -146,6 +158,8 @@ describeWith(['qemu-img'], 'the installed qemu-img', () => {
     const names = stdout.match(/(?<=^ {2}|, )--?[a-zA-Z][\w-]*/gm) ?? [];
     expect(names.length).toBeGreaterThan(5);
     const decided = new Set(Object.keys(DECISIONS[verb]!).flatMap((list) => list.split(' ')));
-    expect(names.filter((name) => !decided.has(name))).toEqual([]);
+    // It prints `--progres`; getopt takes any beginning of a name.
+    const isDecided = (name: string) => [...decided].some((each) => each === name || each === `${name}s`);
+    expect(names.filter((name) => !isDecided(name))).toEqual([]);
   });
 });

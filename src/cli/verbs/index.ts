@@ -1,5 +1,6 @@
 /** The verbs, in the order of the help. */
 import { ImageError } from '../../errors.js';
+import { amend } from './amend.js';
 import { check } from './check.js';
 import { commit } from './commit.js';
 import { compare } from './compare.js';
@@ -12,7 +13,7 @@ import { rebase } from './rebase.js';
 import type { Verb } from './verb.js';
 
 /** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = ['amend', 'bench', 'bitmap', 'measure', 'resize', 'snapshot'];
+const MISSING = ['bench', 'bitmap', 'measure', 'resize', 'snapshot'];
 
 function missing(name: string): Verb {
   return {
@@ -25,6 +26,6 @@ function missing(name: string): Verb {
 }
 
 /** The verbs that do something. */
-export const availableVerbs: readonly Verb[] = [check, commit, compare, convert, create, dd, info, map, rebase];
+export const availableVerbs: readonly Verb[] = [amend, check, commit, compare, convert, create, dd, info, map, rebase];
 
 export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];

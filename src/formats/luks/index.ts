@@ -1,8 +1,10 @@
 /** The LUKS driver, version 1: a disk whose sectors are encrypted, behind a header with keys. */
 import type { ImageDriver } from '../../image/driver.js';
+import { luksAmendRows } from '../../image/luks/amend.js';
 import { isLuks } from '../../image/luks/header.js';
 import { luksOptionRows } from '../../image/luks/options.js';
 import type { OptionTable } from '../../image/options.js';
+import { openForAmend } from './amend.js';
 import { createLuksImage } from './create.js';
 import { editLuks } from './editor.js';
 import { openLuks } from './image.js';
@@ -36,4 +38,6 @@ export const luks: ImageDriver = {
   open: openLuks,
   create: createLuksImage,
   edit: editLuks,
+  amendOptions: luksAmendRows(''),
+  amend: openForAmend,
 };

@@ -17,7 +17,7 @@ import { prepareEncryption } from './create-encrypted.js';
 import { clusterSizeOf, l2CoverageOf, type QcowHeader, serializeHeader } from './header.js';
 import { AUTOCLEAR, COMPATIBLE, CRYPT, ENTRY_SIZE, INCOMPATIBLE, LIMITS } from './layout.js';
 import { checkedOptions, type QcowOptions } from './options.js';
-import { tableMemoryOf, type WritingParts, writingParts } from './parts.js';
+import { tableTuning, type WritingParts, writingParts } from './parts.js';
 import { Placer } from './placing.js';
 import { perform, type Steps } from './steps.js';
 import { QcowWriter } from './writer.js';
@@ -49,7 +49,7 @@ export async function createQcow2(
       kernels: context.kernels,
       refcountTable,
       inPlace: false,
-      tableMemory: tableMemoryOf(context),
+      tuning: tableTuning(context, clusterSizeOf(header)),
       cipher: encryption?.cipher ?? null,
     });
     if (!target.readsZero) await target.write(0, new Uint8Array(SECTOR));

@@ -10,20 +10,37 @@ import { QcowEditor } from './editor.js';
 import { openEncryption } from './encryption.js';
 import { clusterSizeOf, type QcowHeader, readHeader } from './header.js';
 import { DataHoles } from './holes.js';
+import type { QcowParts } from './image.js';
 import { ENTRY_SIZE, hostOffsetOf, INCOMPATIBLE } from './layout.js';
 import { openData } from './open.js';
-import { tableMemoryOf, writingParts } from './parts.js';
+import { tableTuning, type WritingParts, writingParts } from './parts.js';
 import { ProtectedRanges } from './protected.js';
 import { readSnapshots } from './snapshots.js';
 
 /** Bytes of tables that only questions for holes need. */
 const HOLES_MEMORY = 1024 * 1024;
 
+/** Opens the image in `store` to be changed in place; throws as `openToWrite`. */
+export async function editQcow2(store: ByteStore, request: EditRequest, context: DriverContext): Promise<QcowEditor> {
+  const { parts, writing } = await openToWrite(store, request, context);
+  return new QcowEditor(parts, writing, request);
+}
+
+/** What reads an image, and what changes it. */
+export interface WritableQcow2 {
+  parts: QcowParts;
+  writing: WritingParts;
+}
+
 /**
- * Opens the image in `store` to be changed in place. Throws `corrupt` where its refcounts cannot be trusted: allocating
+ * Puts together what changes the image in `store`. Throws `corrupt` where its refcounts cannot be trusted: allocating
  * by them could overwrite what is in use.
  */
-export async function editQcow2(store: ByteStore, request: EditRequest, context: DriverContext): Promise<QcowEditor> {
+export async function openToWrite(
+  store: ByteStore,
+  request: EditRequest,
+  context: DriverContext,
+): Promise<WritableQcow2> {
   let header = await readHeader(store);
   refuseUnsafe(header);
   if (isDirty(header)) {
@@ -41,27 +58,24 @@ export async function editQcow2(store: ByteStore, request: EditRequest, context:
   if (data === null) throw failure;
   const { kernels } = context;
   const { cipher } = encryption;
-  const tableMemory = tableMemoryOf(context);
-  const parts = writingParts({ header, store, data, kernels, refcountTable, inPlace: true, tableMemory, cipher });
-  parts.refcounts.protect(await ProtectedRanges.of(store, header, snapshots, refcountTable));
-  return new QcowEditor(
-    {
-      header,
-      source: store,
-      data,
-      tables: parts.tables,
-      holes: new DataHoles(header, store, data, new TableCache(store, null, clusterSizeOf(header), HOLES_MEMORY)),
-      kernels,
-      snapshots,
-      bitmaps,
-      encryption: encryption.details,
-      cipher: encryption.cipher,
-      unreadable: null,
-      fileSize: () => Math.max(store.size, parts.space.end),
-    },
-    parts,
-    request,
-  );
+  const tuning = tableTuning(context, clusterSizeOf(header));
+  const writing = writingParts({ header, store, data, kernels, refcountTable, inPlace: true, tuning, cipher });
+  writing.refcounts.protect(await ProtectedRanges.of(store, header, snapshots, refcountTable));
+  const parts: QcowParts = {
+    header,
+    source: store,
+    data,
+    tables: writing.tables,
+    holes: new DataHoles(header, store, data, new TableCache(store, null, clusterSizeOf(header), HOLES_MEMORY)),
+    kernels,
+    snapshots,
+    bitmaps,
+    encryption: encryption.details,
+    cipher: encryption.cipher,
+    unreadable: null,
+    fileSize: () => Math.max(store.size, writing.space.end),
+  };
+  return { parts, writing };
 }
 
 function refuseUnsafe(header: QcowHeader): void {
@@ -74,11 +88,13 @@ function isDirty(header: QcowHeader): boolean {
 }
 
 /** Whoever wrote the image last postponed its refcounts and never came back to them: they are made anew. */
+const NO_EVENTS = { onFinding: () => {}, onTrouble: () => {} };
+
 async function repairRefcounts(store: ByteStore, { flush }: EditRequest, context: DriverContext): Promise<void> {
   const image = await openForCheck(store, store, { ...context, encryption: undefined });
   const { data } = image.parts;
   try {
-    const events = { onFinding: () => {}, onTrouble: () => {} };
+    const { events = NO_EVENTS } = context;
     const { corruptions, checkErrors } = await image.check({ repair: 'all', flush, events });
     if (corruptions > 0 || checkErrors > 0) throw corrupt('qcow2: Could not repair dirty image');
   } finally {

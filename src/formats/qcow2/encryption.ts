@@ -67,12 +67,14 @@ function checkFormat({ cryptMethod }: QcowHeader, wanted: unknown): void {
     throw new ImageError('invalid', `Header reported '${format}' encryption format but options specify '${wanted}'`);
 }
 
-interface Container {
+/** A LUKS header within the image, and the byte where it begins. */
+export interface Container {
   header: LuksHeader;
   offset: number;
 }
 
-async function readContainer(source: ByteSource, { extensions }: QcowHeader): Promise<Container> {
+/** The LUKS header of an image that is encrypted so. */
+export async function readContainer(source: ByteSource, { extensions }: QcowHeader): Promise<Container> {
   const { offset, length } = extensions.encryption!;
   if (offset + length > source.size) throw corrupt('Request for data outside of extension header');
   const header = await readLuksHeader(source, offset);

@@ -3,6 +3,8 @@ import { viewOf } from '../../bytes.js';
 import type { ImageDriver, ProbeInput } from '../../image/driver.js';
 import type { OptionTable } from '../../image/options.js';
 import { DEFAULT_TABLE_MEMORY } from '../../image/table-cache.js';
+import { amendQcow2 } from './amend/amend.js';
+import { amendOptions } from './amend/options.js';
 import { openForCheck } from './check/check.js';
 import { createQcow2 } from './create.js';
 import { editQcow2 } from './edit.js';
@@ -15,6 +17,7 @@ const RUNTIME_OPTIONS: OptionTable = [
   { name: 'encrypt.format', type: 'text', help: 'Encryption that the image must have', default: '' },
   { name: 'encrypt.key-secret', type: 'text', help: 'ID of secret providing qcow2 AES key or LUKS passphrase' },
   { name: 'l2-cache-size', type: 'size', help: 'Bytes of L1 and L2 tables in memory', default: DEFAULT_TABLE_MEMORY },
+  { name: 'l2-cache-entry-size', type: 'size', help: 'Bytes of a table that are read at once', default: '64k' },
 ];
 
 export const qcow2: ImageDriver = {
@@ -28,6 +31,8 @@ export const qcow2: ImageDriver = {
   create: createQcow2,
   check: openForCheck,
   edit: editQcow2,
+  amendOptions,
+  amend: amendQcow2,
 };
 
 function probe({ head }: ProbeInput): number {

@@ -10,6 +10,7 @@ import { DataHoles } from './holes.js';
 import { QcowImage, type QcowParts } from './image.js';
 import { overlapIn } from './l1-overlap.js';
 import { AUTOCLEAR, ENTRY_SIZE } from './layout.js';
+import { tableTuning } from './parts.js';
 import { readSnapshots, type Snapshot } from './snapshots.js';
 
 /**
@@ -36,8 +37,8 @@ export async function readParts(
   const bitmaps = await readBitmaps(source, header);
   const encryption = await openEncryption(source, header, context);
   const { data, failure } = await openData(source, header, context, 'read');
-  const memory = context.runtimeOptions?.['l2-cache-size'];
-  const tables = new TableCache(source, null, clusterSizeOf(header), memory === undefined ? undefined : Number(memory));
+  const { pageSize = clusterSizeOf(header), memory } = tableTuning(context, clusterSizeOf(header));
+  const tables = new TableCache(source, null, pageSize, memory);
   return {
     header,
     source,

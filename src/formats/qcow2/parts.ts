@@ -1,4 +1,6 @@
 /** What all of a qcow2 image's writing parts share, put together in one place. */
+import { isPowerOfTwo } from '../../bytes.js';
+import { ImageError } from '../../errors.js';
 import type { DriverContext } from '../../image/driver.js';
 import type { PreparedRun } from '../../image/image.js';
 import { TableCache } from '../../image/table-cache.js';
@@ -8,6 +10,7 @@ import { ClusterTables } from './cluster-tables.js';
 import { type ClusterCipher, clearStore, encryptedRun } from './encryption.js';
 import { clusterSizeOf, codecOf, hasExtendedL2, type QcowHeader } from './header.js';
 import { HostSpace } from './host-space.js';
+import { LIMITS } from './layout.js';
 import { DEFAULT_LEVEL } from './options.js';
 import { Placer, sliceCoverage } from './placing.js';
 import { Refcounts } from './refcounts.js';
@@ -46,17 +49,17 @@ export interface PartsRequest {
   cipher?: ClusterCipher | null;
   /** Tables change in the file only when they are flushed: the image is in use. */
   inPlace: boolean;
-  /** Bytes of L1 and L2 tables in memory. */
-  tableMemory?: number | undefined;
+  /** Absent: as QEMU has it. */
+  tuning?: TableTuning;
 }
 
 /** Puts together what fills or changes an image: caches, allocator, placer. */
 export function writingParts(request: PartsRequest): WritingParts {
-  const { header, store, data, kernels, refcountTable, inPlace, tableMemory, cipher = null } = request;
+  const { header, store, data, kernels, refcountTable, inPlace, tuning = {}, cipher = null } = request;
   const clusterSize = clusterSizeOf(header);
   const space = spaceOf(store, inPlace, cipher);
   const dataSpace = data === store ? space : spaceOf(data, inPlace, cipher);
-  const tables = new TableCache(store, store, clusterSize, tableMemory, inPlace);
+  const tables = new TableCache(store, store, tuning.pageSize ?? clusterSize, tuning.memory, inPlace);
   const blocks = new TableCache(store, store, clusterSize, REFCOUNT_MEMORY, inPlace);
   const refcounts = new Refcounts(store, header, blocks, space, refcountTable);
   const clusterTables = new ClusterTables(header, tables, refcounts, space);
@@ -77,10 +80,24 @@ export function dataSink({ data, cipher }: WritingParts): ByteSink {
   return cipher?.byHost ? clearStore(data, cipher, 0, 0).store : data;
 }
 
-/** Bytes of L1 and L2 tables in memory, where the user chose them. */
-export function tableMemoryOf({ runtimeOptions }: DriverContext): number | undefined {
-  const memory = runtimeOptions?.['l2-cache-size'];
-  return memory === undefined ? undefined : Number(memory);
+/** How L1 and L2 tables are held in memory, where the user chose it; bytes. */
+export interface TableTuning {
+  memory?: number;
+  /** Read and written at once. */
+  pageSize?: number;
+}
+
+/** What the runtime options say of it. Throws `invalid`. */
+export function tableTuning({ runtimeOptions = {} }: DriverContext, clusterSize: number): TableTuning {
+  const { 'l2-cache-size': memory, 'l2-cache-entry-size': entry } = runtimeOptions;
+  const pageSize = Number(entry ?? clusterSize);
+  const smallest = 2 ** LIMITS.minClusterBits;
+  if (!isPowerOfTwo(pageSize) || pageSize < smallest || pageSize > clusterSize)
+    throw new ImageError(
+      'invalid',
+      `L2 cache entry size must be a power of two between ${smallest} and the cluster size (${clusterSize})`,
+    );
+  return { pageSize, ...(memory === undefined ? {} : { memory: Number(memory) }) };
 }
 
 /** A file that grows reads as zeros where it grew; of a device, and behind a cipher, nothing is known. */

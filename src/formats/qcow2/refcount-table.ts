@@ -56,6 +56,11 @@ export class RefcountTable {
     return this.entries.length * this.perBlock;
   }
 
+  /** Host offsets of the blocks, 0 where there is none. */
+  get offsets(): Float64Array {
+    return this.entries;
+  }
+
   setBlock(index: number, offset: number): void {
     this.entries[index] = offset;
     this.#changed.from = Math.min(this.#changed.from, index);
@@ -118,6 +123,31 @@ export class RefcountTable {
       }
     }
     return count;
+  }
+
+  /** The refcount of `cluster`. */
+  *count(cluster: number): Steps<number> {
+    const counts = yield* this.#countsOf(cluster);
+    return counts === null ? 0 : this.#width.get(counts.page.view, cluster - counts.first);
+  }
+
+  /**
+   * Looks at the refcounts of `cluster` and of those behind it, as far as one page goes: `end` is the first cluster
+   * behind them, `get` reads them by their index. null: there are none up to `end`.
+   */
+  *stretch(cluster: number): Steps<{ end: number; get: ((cluster: number) => number) | null }> {
+    const counts = yield* this.#countsOf(cluster);
+    if (counts === null) return { end: this.#endOfBlock(cluster), get: null };
+    const { view } = counts.page;
+    return { end: counts.end, get: (index) => this.#width.get(view, index - counts.first) };
+  }
+
+  /** Adds `times` to the refcount of `cluster`, which has a block. */
+  *raise(cluster: number, times: number): Steps<void> {
+    const counts = yield* this.#countsOf(cluster);
+    if (counts === null) throw corrupt(`The refcount of cluster ${cluster} is not stored`);
+    for (let done = 0; done < times; done++) this.#increment(counts, cluster);
+    this.blocks.markDirty(counts.page);
   }
 
   /** Adds one to `count` refcounts; stops at a cluster without a block. Returns how many it did. */

@@ -178,6 +178,23 @@ export class Refcounts {
     return offset;
   }
 
+  /** How often the cluster at host `offset` is referred to. */
+  *count(offset: number): Steps<number> {
+    yield* this.closeRun();
+    return yield* this.#table.count(offset / this.#clusterSize);
+  }
+
+  /** Counts `times` more references to the cluster at host `offset`, which is in use. */
+  *addReferences(offset: number, times: number): Steps<void> {
+    yield* this.closeRun();
+    yield* this.#table.raise(offset / this.#clusterSize, times);
+  }
+
+  /** The counts as they are stored, for whoever moves all of them. */
+  get table(): RefcountTable {
+    return this.#table;
+  }
+
   /** Gives up one reference to each cluster that [offset, offset + length) touches. */
   *free(offset: number, length: number): Steps<void> {
     if (length === 0) return;

@@ -45,16 +45,25 @@ export async function createLuks(crypto: Cryptography, options: LuksOptions, pas
   const { cipher: spec, hash, iterationTime } = options;
   const key = crypto.random(keyLength(spec));
   const cipher = await SectorCipher.create(crypto, spec, key);
-  const perMillisecond = (length: number) => iterationSpeed(crypto, hash, length);
-  const iterations = atLeast(iterationTime * (await perMillisecond(key.length)));
-  const keyIterations = atLeast((iterationTime * (await perMillisecond(DIGEST_SIZE))) / KEY_CHECK_SHARE);
-  const slot = { iterations, salt: crypto.random(SALT_SIZE) };
+  const keyIterations = await iterationsFor(crypto, hash, DIGEST_SIZE, iterationTime / KEY_CHECK_SHARE);
+  const slot = await newSlot(crypto, hash, key.length, iterationTime);
   const material = await sealSlot(crypto, { cipher: spec, hash, keyBytes: key.length }, slot, passphrase, key);
   const keySalt = crypto.random(SALT_SIZE);
   const keyDigest = await crypto.pbkdf2(hash, key, keySalt, keyIterations, DIGEST_SIZE);
   const header = writeHeader(spec, hash, { keyDigest, keySalt, keyIterations, uuid: text(randomUuid(crypto), 40) });
   SLOT.write(header, { state: SLOT_STATE.active, ...slot }, slotOffset(0));
   return { header, material, payloadOffset: payloadOffsetOf(spec), cipher };
+}
+
+/** What makes a passphrase a slot's key: `iterationTime` milliseconds of work. */
+export async function newSlot(
+  crypto: Cryptography,
+  hash: string,
+  keyBytes: number,
+  iterationTime: number,
+): Promise<{ iterations: number; salt: Uint8Array }> {
+  const iterations = await iterationsFor(crypto, hash, keyBytes, iterationTime);
+  return { iterations, salt: crypto.random(SALT_SIZE) };
 }
 
 interface KeyCheck {
@@ -91,8 +100,10 @@ function text(value: string, length: number): Uint8Array {
   return bytes;
 }
 
-function atLeast(iterations: number): number {
-  return Math.min(Math.max(Math.round(iterations), LEAST_ITERATIONS), 0xffff_ffff);
+/** Iterations that take this machine `time` milliseconds, for a key of `length` bytes. */
+async function iterationsFor(crypto: Cryptography, hash: string, length: number, time: number): Promise<number> {
+  const iterations = Math.round(time * (await iterationSpeed(crypto, hash, length)));
+  return Math.min(Math.max(iterations, LEAST_ITERATIONS), 0xffff_ffff);
 }
 
 /** Iterations a millisecond that this machine does, for a key of `length` bytes. */

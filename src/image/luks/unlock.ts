@@ -30,13 +30,26 @@ export async function unlockLuks(
 ): Promise<Uint8Array> {
   requireHash(crypto, header.hash);
   for (const slot of header.slots) {
-    if (!slot.active) continue;
-    const material = new Uint8Array(materialLength(header.keyBytes));
-    await source.read(offset + slot.materialOffset, material);
-    const key = await openSlot(crypto, header, slot, passphrase, material);
-    if (await isRightKey(crypto, header, key)) return key;
+    const key = await unlockSlot(crypto, source, header, slot, passphrase, offset);
+    if (key !== null) return key;
   }
   throw new ImageError('denied', 'Invalid password, cannot unlock any keyslot');
+}
+
+/** The key, if the slot is active and the passphrase opens it. */
+export async function unlockSlot(
+  crypto: Cryptography,
+  source: ByteSource,
+  header: LuksHeader,
+  slot: KeySlot,
+  passphrase: Uint8Array,
+  offset = 0,
+): Promise<Uint8Array | null> {
+  if (!slot.active) return null;
+  const material = new Uint8Array(materialLength(header.keyBytes));
+  await source.read(offset + slot.materialOffset, material);
+  const key = await openSlot(crypto, header, slot, passphrase, material);
+  return (await isRightKey(crypto, header, key)) ? key : null;
 }
 
 /** Throws `unsupported` unless the platform has the hash. */

@@ -8,6 +8,7 @@ import { ImageError } from '../../../errors.js';
 import type { CheckEvents, CheckRequest, Repair } from '../../../image/check.js';
 import { readPadded } from '../../../storage/padded.js';
 import type { ByteSource, ByteStore } from '../../../storage/storage.js';
+import { markingAsCorrupt } from '../corruption.js';
 import { clusterSizeOf, hasDataFile, hasExtendedL2, l2EntrySizeOf, type QcowHeader } from '../header.js';
 import { ENTRY_SIZE, HEADER_V3, hostOffsetOf, INCOMPATIBLE } from '../layout.js';
 import type { SnapshotEntry } from './snapshot-table.js';
@@ -145,7 +146,7 @@ export class CheckedFile {
       this.say(`qcow2: Image is corrupt: ${message}; further non-fatal corruption events will be suppressed`);
       return;
     }
-    this.say(`qcow2: Marking image as corrupt: ${message}; further corruption events will be suppressed`);
+    this.say(markingAsCorrupt(message));
     this.#isUnusable = true;
     await this.setIncompatible(this.header.incompatibleFeatures | INCOMPATIBLE.corrupt);
   }

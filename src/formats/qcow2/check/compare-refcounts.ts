@@ -1,5 +1,6 @@
 /** The refcounts that the image has, against the references that were counted. */
 import type { CheckTally, Repair } from '../../../image/check.js';
+import { alternateHex } from '../corruption.js';
 import { type CheckedFile, hexOffset } from './checked-file.js';
 import type { ReferenceCounts } from './reference-counts.js';
 import type { CountsStretch } from './stored-refcounts.js';
@@ -67,17 +68,20 @@ class Comparer {
       const stored = view === null ? 0 : width.get(view, cluster - first);
       const counted = counts.get(cluster);
       if (stored > 0 || counted > 0) result.highestCluster = cluster;
-      if (stored !== counted) await this.#mismatch(cluster, stored, counted);
+      if (stored === counted) continue;
+      const isSafe = view === null || stored <= Number.MAX_SAFE_INTEGER;
+      const shown = isSafe ? BigInt(stored) : view.getBigUint64((cluster - first) / width.perByte);
+      await this.#mismatch(cluster, stored, counted, shown);
     }
   }
 
-  async #mismatch(cluster: number, stored: number, counted: number): Promise<void> {
+  async #mismatch(cluster: number, stored: number, counted: number, shown: bigint): Promise<void> {
     const { tally, repair } = this;
     const isLeak = stored > counted;
     if (stored === 0) this.result.mustRebuild = true;
     const repairs = stored !== 0 && (isLeak ? repair !== 'none' : repair === 'all');
     const verb = repairs ? 'Repairing' : isLeak ? 'Leaked' : 'ERROR';
-    this.file.say(`${verb} cluster ${cluster} refcount=${BigInt(stored)} reference=${counted}`);
+    this.file.say(`${verb} cluster ${cluster} refcount=${shown} reference=${counted}`);
     if (repairs) await this.#correct(cluster, counted);
     if (isLeak) tally[repairs ? 'leaksFixed' : 'leaks']++;
     else tally[repairs ? 'corruptionsFixed' : 'corruptions']++;
@@ -111,9 +115,4 @@ class Comparer {
       if (stop > offset) await store.zero(offset, stop - offset);
     }
   }
-}
-
-/** C's `%#x`: 0 has no prefix. */
-function alternateHex(value: number): string {
-  return value === 0 ? '0' : `0x${value.toString(16)}`;
 }

@@ -23,7 +23,7 @@ const MEMORY = 4 * 1024 * 1024;
 export async function repairSnapshotTable(file: CheckedFile, tally: CheckTally): Promise<void> {
   if (tally.corruptions === 0) return;
   try {
-    await new SnapshotTableWriter(file).write();
+    await rewriteSnapshotTable(file);
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
     tally.checkErrors++;
@@ -32,6 +32,11 @@ export async function repairSnapshotTable(file: CheckedFile, tally: CheckTally):
   }
   tally.corruptionsFixed += tally.corruptions;
   tally.corruptions = 0;
+}
+
+/** Writes the table as `file` has it, with complete entries, and changes the header to it. */
+export async function rewriteSnapshotTable(file: CheckedFile): Promise<void> {
+  await new SnapshotTableWriter(file).write();
 }
 
 class SnapshotTableWriter {

@@ -94,10 +94,15 @@ function reportIncomplete(file: CheckedFile, tally: CheckTally): void {
   if (file.header.version < 3) return;
   const verb = file.repair === 'all' ? 'Repairing' : 'ERROR';
   for (const [index, { extraSize }] of file.snapshots.entries()) {
-    if (extraSize >= REQUIRED_EXTRA) continue;
+    if (!isIncomplete({ extraSize })) continue;
     tally.corruptions++;
     file.say(`${verb} snapshot table entry ${index} is incomplete`);
   }
+}
+
+/** The entry lacks fields that version 3 demands. */
+export function isIncomplete({ extraSize }: Pick<SnapshotEntry, 'extraSize'>): boolean {
+  return extraSize < REQUIRED_EXTRA;
 }
 
 class EntryReader {
