@@ -58,8 +58,14 @@ export class PipeProgress implements Progress {
 
   #show(value: number): void {
     this.#shown = value;
-    this.output.write(`    (${value.toFixed(2)}/100%)\r`);
+    this.output.write(`    (${twoPlaces(value)}/100%)\r`);
   }
+}
+
+/** As C prints it: what lies half way between two numbers becomes the even one. */
+function twoPlaces(value: number): string {
+  const isHalfWay = Number.isInteger(200 * value) && !Number.isInteger(100 * value);
+  return (isHalfWay ? (2 * Math.round(50 * value)) / 100 : value).toFixed(2);
 }
 
 /**

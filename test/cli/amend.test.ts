@@ -1,7 +1,7 @@
 /** `amend`, judged by `qemu-img` doing the same to a copy. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { bothPrograms, type ProgramResult } from '../support/both-programs.js';
 import { describeWith } from '../support/judges.js';
 import { qemuImg, qemuIo } from '../support/qemu.js';
@@ -146,8 +146,9 @@ describeWith(['qemu-img', 'qemu-io'], 'amend', () => {
   const luks = (secret: string) => ['--image-opts', `driver=luks,file.filename=image,key-secret=${secret}`];
 
   describe('key slots', () => {
-    const make = () =>
+    beforeAll(() => {
       qemuImg('create', '-q', ...SECRETS, '-f', 'luks', '-o', 'key-secret=a,iter-time=10', file('luks'), '1M');
+    });
 
     it.each([
       'new-secret=b',
@@ -174,7 +175,6 @@ describeWith(['qemu-img', 'qemu-io'], 'amend', () => {
       'size=1M',
       'keyslot=x,state=active',
     ])('-o %s is refused', async (options) => {
-      make();
       copyFileSync(file('luks'), file('image'));
       const theirs = both.theirs('amend', ...SECRETS, ...luks('a'), '-o', options);
       expect(await both.ours('amend', ...SECRETS, ...luks('a'), '-o', options)).toEqual(theirs);
@@ -187,7 +187,6 @@ describeWith(['qemu-img', 'qemu-io'], 'amend', () => {
     };
 
     it('are added, overwritten and erased; without the key there is nothing', async () => {
-      make();
       copyFileSync(file('luks'), file('image'));
       await both.succeeds('amend', ...SECRETS, ...luks('a'), '-o', 'state=active,new-secret=b,iter-time=10');
       await both.succeeds('amend', ...SECRETS, ...luks('b'), '-o', 'state=active,new-secret=c,keyslot=5,iter-time=10');

@@ -5,10 +5,10 @@ import { describeOptions } from '../../commands/create-options.js';
 import type { Platform } from '../../commands/platform.js';
 import { ImageError } from '../../errors.js';
 import { UsageError } from '../getopt.js';
-import { runLong } from '../long-work.js';
+import { type LongWork, runLong } from '../long-work.js';
 import { helpOption, type Option, option, parseInto } from '../options.js';
 import { print } from '../output.js';
-import { printedEvents, printWarning } from '../program.js';
+import { printedEvents, printWarning, reportFailure } from '../program.js';
 import { appendOptions, externalOption, objectOption, type ProgressRequest, progressOptions } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -55,30 +55,51 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   };
   const [name, ...more] = parseInto(request, options, args);
   if (request.options === null) throw new UsageError('Must specify options (-o)');
-  if (request.format !== null && asksForHelp(request.options)) {
-    printHelp(request.format);
+  return new Amendment({ ...request, options: request.options }, platform).run(name, more);
+}
+
+/** `qemu-img` tells the failure before it ends the line of the progress, and ends that even if it has not begun. */
+class Amendment {
+  #isStarted = false;
+  #isReported = false;
+
+  constructor(
+    private readonly request: AmendArguments & { options: string },
+    private readonly platform: Platform,
+  ) {}
+
+  async run(name: string | undefined, more: readonly string[]): Promise<number> {
+    const { request } = this;
+    try {
+      if (request.format !== null && asksForHelp(request.options)) printHelp(request.format);
+      else if (name === undefined || more.length > 0) throw new ImageError('invalid', 'Expecting one image file name');
+      else await runLong(request, (long) => this.#amend(name, long), 1, true);
+    } catch (error) {
+      if (!this.#isReported) reportFailure(error, 'amend');
+      return 1;
+    } finally {
+      if (!this.#isStarted && request.progress && !request.quiet) print('\n');
+    }
     return 0;
   }
-  if (name === undefined || more.length > 0) throw new ImageError('invalid', 'Expecting one image file name');
-  const helpFor = await runLong(
-    request,
-    async ({ signal, start, update }) => {
-      const image = {
-        ...request,
-        options: request.options!,
-        name,
-        signal,
-        onWarning: printWarning,
-        events: printedEvents,
-      };
-      const { helpFor } = await amendImage(platform, image, { onStart: start, onProgress: update });
-      return helpFor;
-    },
-    1,
-    true,
-  );
-  if (helpFor !== null) printHelp(helpFor);
-  return 0;
+
+  async #amend(name: string, { signal, start, update }: LongWork): Promise<void> {
+    const image = { ...this.request, name, signal, onWarning: printWarning, events: printedEvents };
+    const onStart = () => {
+      this.#isStarted = true;
+      start();
+    };
+    try {
+      const { helpFor } = await amendImage(this.platform, image, { onStart, onProgress: update });
+      if (helpFor !== null) printHelp(helpFor);
+    } catch (error) {
+      if (!this.#isStarted || !(error instanceof ImageError) || error.code === 'aborted') throw error;
+      update(1, 1);
+      reportFailure(error, 'amend');
+      this.#isReported = true;
+      throw error;
+    }
+  }
 }
 
 function printHelp(format: string): void {

@@ -68,7 +68,7 @@ class AmendableQcow2 extends QcowImage implements AmendableImage {
       progress.begin();
       await downgrade(this.#file, (done, work) => progress.update(done, work));
     }
-    await this.#file.finish();
+    await this.#file.settle();
   }
 
   async #upgrade(progress: AmendProgress): Promise<void> {

@@ -54,8 +54,10 @@ export class AmendedFile {
 
   /** Brings refcounts to disk, then tables, then frees what they no longer refer to. */
   async settle(): Promise<void> {
-    const { tables, refcounts } = this.writing;
+    const { tables, refcounts, store, space } = this.writing;
     await this.#settleRefcounts();
+    // Clusters of zeros at the end are there because the file is so long.
+    if (store.size < space.end) await store.truncate(space.end);
     await tables.flush();
     await this.flush();
     if (refcounts.held === 0) return;
@@ -67,14 +69,6 @@ export class AmendedFile {
   async makeRoom(): Promise<void> {
     const { tables, blocks, refcounts } = this.writing;
     if (tables.isCrowded || blocks.isCrowded || refcounts.held > MOST_HELD) await this.settle();
-  }
-
-  /** Nothing more is to come: the file gets its length. */
-  async finish(): Promise<void> {
-    await this.settle();
-    const { store, space } = this.writing;
-    if (store.size < space.end) await store.truncate(space.end);
-    await this.flush();
   }
 
   /** The metadata contradict themselves: the image is marked as corrupt. Returns the failure to throw. */
