@@ -56,6 +56,7 @@ async function create(
     compress: false,
     cache: 'writeback',
     keepAllocated: false,
+    empty: true,
     identity: request.identity,
   }).catch((error) => {
     throw isTooLarge(error) || (error instanceof ImageError && isTooLarge(error.cause)) ? tooLarge(creation) : error;

@@ -56,6 +56,8 @@ export interface NewImage {
   compress: boolean;
   cache: CacheMode;
   keepAllocated: boolean;
+  /** Nothing is going to be placed; absent: the image is filled. */
+  empty?: boolean;
   /** Absent: fresh. */
   identity?: IdentityWishes | undefined;
   signal?: AbortSignal | undefined;
@@ -78,13 +80,22 @@ export async function startImage(opener: ImageOpener, creation: Creation, image:
     store.hint?.({ nocow: nocow === true, extentSize: hint === undefined ? undefined : Number(hint) });
   }
   const { backing_file: name, backing_fmt: format } = values;
-  const backing = { name: String(name), format: String(format), size: backingSize };
+  const backing = {
+    name: String(name),
+    format: String(format),
+    size: backingSize,
+    async open() {
+      const settings = { cache, share: true, chain: false, content: false, signal } as const;
+      return opener.layer(await opener.openBacking(fileName, String(name), null, settings));
+    },
+  };
   const request = {
     size,
     options: pickOptions(values, driver.createOptions),
     ...(name === undefined ? {} : { backing }),
     compress,
     flush: cache !== 'unsafe',
+    ...(image.empty ? { empty: true } : {}),
   };
   const context = {
     ...opener.driverContext(cache, signal),

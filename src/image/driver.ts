@@ -42,11 +42,19 @@ export interface CreateRequest {
   /** Values by the names of the driver's `createOptions`, defaults not filled in. */
   options: OptionValues;
   /** `backing_file` and `backing_fmt`, resolved by the caller; `size` bytes of its guest disk if it could be opened. */
-  backing?: { name: string; format: string; size: number | null };
+  backing?: {
+    name: string;
+    format: string;
+    size: number | null;
+    /** Opens it, without its own backing file; it stays the caller's. Absent: nobody can. */
+    open?(): Promise<Image>;
+  };
   /** Units are to be compressed: the writer's `encoding` is not null. */
   compress: boolean;
   /** Flush at `finish`. */
   flush: boolean;
+  /** Nothing is going to be placed: a guest fills the image. */
+  empty?: boolean;
 }
 
 export interface EditRequest {

@@ -20,10 +20,7 @@ import { LIMITS, SECTOR } from './layout.js';
 import { GrainMap } from './map.js';
 import { openSeSparse } from './sesparse.js';
 import { kindOf, readCowd, readHosted, type SparseShape } from './sparse-header.js';
-
-/** Bytes of grain tables in memory: of all extents, and of one at least. */
-const TABLE_MEMORY = 32 * 1024 * 1024;
-const LEAST_TABLE_MEMORY = 64 * 1024;
+import { tableMemory } from './table-memory.js';
 
 /** The types of sparse extents whose file tells what it is. */
 const SPARSE = ['SPARSE', 'VMFSSPARSE'];
@@ -82,7 +79,7 @@ async function readExtent(source: ByteSource, line: ExtentLine, context: ExtentC
   }
   if (SPARSE.includes(type)) return sparseExtent(source, await readSparse(source), about, context);
   if (type !== 'SESPARSE') throw unknownType(type);
-  const map = await openSeSparse(source, tableMemory(context));
+  const map = await openSeSparse(source, tableMemory(context.count));
   return partOf(new BlockImage({ ...plainParts(map, map.size), source }), about, false);
 }
 
@@ -117,7 +114,7 @@ export async function sparseExtent(
   about: Pick<ExtentInfo, 'fileName' | 'type'>,
   context: ExtentContext,
 ): Promise<Part> {
-  const map = new GrainMap(source, shape, null, tableMemory(context));
+  const map = new GrainMap(source, shape, null, tableMemory(context.count));
   await map.check();
   const parts = { ...plainParts(map, shape.size), source, ...packedParts(source, shape, context) };
   return partOf(new BlockImage(parts), about, shape.packed !== null);
@@ -135,7 +132,7 @@ export async function editSparse(
   if (shape.packed !== null)
     throw new ImageError('unsupported', 'Stream-optimized images cannot be changed once they are written');
   const space = new AppendSpace(roundUp(store.size, SECTOR));
-  const map = new GrainMap(store, shape, { sink: store, space }, tableMemory(context));
+  const map = new GrainMap(store, shape, { sink: store, space }, tableMemory(context.count));
   await map.check();
   const image = new BlockEditor({
     ...plainParts(map, shape.size),
@@ -177,10 +174,6 @@ function plainParts<M extends BlockMap>(map: M, size: number): Omit<BlockImagePa
 
 function partOf(image: BlockImage, about: Pick<ExtentInfo, 'fileName' | 'type'>, compressed: boolean): Part {
   return { image, file: null, about: { ...about, compressed, grainSize: image.clusterSize } };
-}
-
-function tableMemory({ count }: ExtentContext): number {
-  return Math.max(LEAST_TABLE_MEMORY, Math.floor(TABLE_MEMORY / count));
 }
 
 /** What of the backing file lies below an extent. */

@@ -40,4 +40,11 @@ describeWith(['qemu-img'], 'VMDK', () => {
       expect(await ours(...line)).toEqual(theirs(...line));
     await succeeds('compare', '-f', 'raw', '-F', 'vmdk', 'disk.raw', image);
   });
+
+  it.each(SUBFORMATS)('%s is written, and qemu-img finds the same disk', async (subformat) => {
+    const image = `our-${subformat}.vmdk`;
+    await succeeds('convert', '-f', 'raw', '-O', 'vmdk', '-o', `subformat=${subformat}`, 'disk.raw', image);
+    expect(theirs('compare', '-f', 'raw', '-F', 'vmdk', 'disk.raw', image)).toMatchObject({ status: 0, stderr: '' });
+    expect(theirs('check', image)).toMatchObject({ status: 0 });
+  });
 });
