@@ -25,7 +25,7 @@ function embedded(): Plugin {
 }
 
 /** Node's own modules that most commands never touch; loading them takes as long as an `info` does. */
-const LATE_BUILTINS = ['crypto', 'module', 'net', 'os', 'v8', 'worker_threads'];
+const LATE_BUILTINS = ['crypto', 'module', 'net', 'os', 'stream', 'v8', 'worker_threads', 'zlib'];
 
 /**
  * A program that a script starts thousands of times must start fast: built-in modules are loaded when something of them is

@@ -36,6 +36,7 @@ import {
   takeRuntimeOptions,
 } from './node-options.js';
 import { nullProtocol } from './null-protocol.js';
+import { unpackedFile } from './packed-files.js';
 import type { Access, CacheMode, OpenStorage, Platform, Protocol } from './platform.js';
 import { ReferencePolicy } from './policy.js';
 import { guessedRaw, probeFormat } from './probe.js';
@@ -50,6 +51,8 @@ interface Frame {
   above: readonly string[];
   /** How to open it for writing; null: for reading. */
   edit: EditSettings | null;
+  /** A packed file is unpacked. */
+  unpacks?: boolean;
 }
 
 /** What an image calls its files, and what becomes of them. */
@@ -70,14 +73,18 @@ export class ImageOpener {
   readonly #protocols: readonly Protocol[];
   readonly #policy: ReferencePolicy;
   readonly #opened: OpenStorage[] = [];
+  /** What unpacked files are kept in. */
+  readonly #scratch: ByteStore[] = [];
+  readonly #unpack: Trust['unpack'];
   readonly #secrets: Secrets;
   readonly #warn: (message: string) => void;
   readonly #events: CheckEvents | undefined;
 
   constructor(
     readonly platform: Platform,
-    { allowExternal, secrets = new Map(), onWarning = () => {}, events }: Trust,
+    { allowExternal, secrets = new Map(), unpack, onWarning = () => {}, events }: Trust,
   ) {
+    this.#unpack = unpack;
     this.#warn = onWarning;
     this.#events = events;
     this.#secrets = secrets;
@@ -102,7 +109,7 @@ export class ImageOpener {
 
   /** Opens what the user named, for reading. Throws `Could not open 'NAME': …`. */
   open(what: ImageName, settings: OpenSettings): Promise<GraphNode> {
-    return this.#openNamed(what, { settings, byUser: true, above: [], edit: null });
+    return this.#openNamed(what, { settings, byUser: true, above: [], edit: null, unpacks: true });
   }
 
   /** Opens what an image named, for reading. */
@@ -127,7 +134,7 @@ export class ImageOpener {
   ): Promise<GraphNode> {
     const settings = { cache, share, chain: true, content: false, check: true };
     const edit = repairs ? { cache, compress: false, keepAllocated: false } : null;
-    return this.#openNamed(what, { settings, byUser: true, above: [], edit });
+    return this.#openNamed(what, { settings, byUser: true, above: [], edit, unpacks: !repairs });
   }
 
   /** Opens a backing file that the user named (-B, create -b), relative to the image that is going to have it. */
@@ -220,7 +227,8 @@ export class ImageOpener {
 
   /** Closes everything, and throws what the first failure was. */
   private async close(): Promise<void> {
-    const results = await Promise.allSettled(this.#opened.splice(0).map(({ store }) => store.close()));
+    const stores = [...this.#opened.splice(0).map(({ store }) => store), ...this.#scratch.splice(0)];
+    const results = await Promise.allSettled(stores.map((store) => store.close()));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
@@ -302,13 +310,19 @@ export class ImageOpener {
     return storage;
   }
 
+  #unpacked(file: GraphNode, given: ImageDriver | null, { settings: { signal } }: Frame): Promise<GraphNode> {
+    const onScratch = (store: ByteStore) => void this.#scratch.push(store);
+    return unpackedFile(file, given, { platform: this.platform, wishes: this.#unpack, onScratch, signal });
+  }
+
   /** The image in `file`, and its backing file. */
   async #openImage(
-    file: GraphNode,
+    packed: GraphNode,
     given: ImageDriver | null,
     options: BlockdevOptions,
     frame: Frame,
   ): Promise<ImageNode> {
+    const file = frame.unpacks === true ? await this.#unpacked(packed, given, frame) : packed;
     const source = sourceOf(file);
     const driver = given ?? (await probeFormat(source, this.#warn));
     if (given === null && frame.edit !== null && driver.name === 'raw') this.#warn(guessedRaw(source.name));
@@ -381,6 +395,7 @@ export class ImageOpener {
         settings: { ...frame.settings, share: frame.settings.share || frame.edit?.shareChain === true },
         above,
         edit: null,
+        unpacks: false,
         byUser: frame.byUser && named === null,
       });
     } catch (error) {

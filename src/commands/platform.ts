@@ -9,6 +9,7 @@ import type { Json } from '../image/image.js';
 import type { OptionTable } from '../image/options.js';
 import type { Kernels } from '../kernels/kernels.js';
 import type { ByteStore } from '../storage/storage.js';
+import type { Unpacking } from '../unpack/unpacking.js';
 
 /** `-t` and `-T` of `qemu-img`; `unsafe` never flushes. */
 export type CacheMode = 'none' | 'writeback' | 'unsafe' | 'directsync' | 'writethrough';
@@ -72,6 +73,8 @@ export interface Platform {
   readonly kernels: Kernels;
   /** For encrypted images. */
   readonly crypto: Cryptography;
+  /** Absent: packed files are taken for raw disks. */
+  readonly unpacking?: Unpacking;
   /** Absolute and without symbolic links; what does not exist is taken literally. */
   realPath(path: string): Promise<string>;
   /** 'none' where there is nothing. */

@@ -1,6 +1,7 @@
 /** How images are named and opened: what every request says. */
 import type { CheckEvents } from '../image/check.js';
 import type { Secrets } from '../image/encryption.js';
+import type { UnpackWishes } from '../unpack/unpacking.js';
 import type { CacheMode } from './platform.js';
 
 /** What the user named, and how it is meant. */
@@ -18,6 +19,8 @@ export interface Trust {
   allowExternal: boolean;
   /** Passphrases and keys by their ids; absent: none. */
   secrets?: Secrets | undefined;
+  /** How packed files that the user names are unpacked. */
+  unpack?: UnpackWishes | undefined;
   /** Told of what is odd but goes on. */
   onWarning?: ((message: string) => void) | undefined;
   /** Told of repairs that opening for writing needs, and of failures besides the one that is thrown. */

@@ -15,6 +15,7 @@ const SAME = 'same';
 const OBJECT = 'differs: objects other than secrets are refused';
 const OWN = "diskloom's own";
 const EXTERNAL: Decisions = { '--allow-external': OWN };
+const PACKED: Decisions = { ...EXTERNAL, '--member': OWN, '--unpack-limit': OWN };
 const NEW_IMAGE: Decisions = { ...EXTERNAL, '--reproducible': OWN };
 
 const DECISIONS: { [verb: string]: Decisions } = {
@@ -58,6 +59,7 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '-q --quiet': SAME,
     '--object': OBJECT,
     ...NEW_IMAGE,
+    ...PACKED,
   },
   dd: {
     '-h --help': SAME,
@@ -67,6 +69,7 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '--image-opts': SAME,
     '--object': OBJECT,
     ...NEW_IMAGE,
+    ...PACKED,
   },
   commit: {
     '-h --help': SAME,
@@ -105,7 +108,7 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '-U --force-share': SAME,
     '--output': SAME,
     '--object': OBJECT,
-    ...EXTERNAL,
+    ...PACKED,
   },
   map: {
     '-h --help': SAME,
@@ -116,7 +119,7 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '-U --force-share': SAME,
     '--output': SAME,
     '--object': OBJECT,
-    ...EXTERNAL,
+    ...PACKED,
   },
   create: {
     '-h --help': SAME,

@@ -2,17 +2,43 @@
 import { isOptionList } from '../../commands/create-options.js';
 import { ImageError } from '../../errors.js';
 import type { IdentityWishes } from '../../image/identity.js';
+import type { UnpackWishes } from '../../unpack/unpacking.js';
 import { withObject } from '../objects.js';
-import { type HelpRequest, type Option, type OutputFormat, option, outputArgument } from '../options.js';
+import { type HelpRequest, type Option, type OutputFormat, option, outputArgument, sizeArgument } from '../options.js';
 
 export interface ReadingRequest extends HelpRequest {
   format: string | null;
   imageOptions: boolean;
   share: boolean;
   allowExternal: boolean;
+  unpack?: UnpackWishes | undefined;
 }
 
-/** `-f`, `--image-opts`, `-U`, `--object`, `--allow-external`. */
+/** `--member`, `--unpack-limit`: for verbs that read images, which may be packed. */
+export function unpackOptions<R extends { unpack?: UnpackWishes | undefined }>(): Option<R>[] {
+  return [
+    option(
+      '',
+      'member',
+      'NAME',
+      "the file of an archive (.ova, .tar) that is meant (diskloom's own)",
+      (request, value) => {
+        request.unpack = { ...request.unpack, member: value };
+      },
+    ),
+    option(
+      '',
+      'unpack-limit',
+      'SIZE',
+      "most bytes that a compressed file may become (default 1T; diskloom's own)",
+      (request, value) => {
+        request.unpack = { ...request.unpack, limit: sizeArgument('unpacking limit', value) };
+      },
+    ),
+  ];
+}
+
+/** `-f`, `--image-opts`, `-U`, `--object`, `--allow-external`, and those of packed files. */
 export function readingOptions<R extends ReadingRequest>(): Option<R>[] {
   return [
     option('f', 'format', 'FMT', 'format of the image; probed unless given', (request, value) => {
@@ -26,6 +52,7 @@ export function readingOptions<R extends ReadingRequest>(): Option<R>[] {
     }),
     objectOption(),
     externalOption(),
+    ...unpackOptions<R>(),
   ];
 }
 

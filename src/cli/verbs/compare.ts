@@ -1,15 +1,16 @@
 /** `compare` on the command line. */
 import { type Comparison, compareImages } from '../../commands/compare.js';
 import type { Platform } from '../../commands/platform.js';
+import type { Trust } from '../../commands/settings.js';
 import { UsageError } from '../getopt.js';
 import { helpOption, type Option, option, parseInto } from '../options.js';
 import { print } from '../output.js';
 import { printError, printWarning } from '../program.js';
 import { visibleProgress } from '../progress.js';
-import { externalOption, objectOption, type ProgressRequest, progressOptions } from './common.js';
+import { externalOption, objectOption, type ProgressRequest, progressOptions, unpackOptions } from './common.js';
 import type { Verb } from './verb.js';
 
-interface CompareArguments extends ProgressRequest {
+interface CompareArguments extends ProgressRequest, Pick<Trust, 'unpack'> {
   firstFormat: string | null;
   secondFormat: string | null;
   imageOptions: boolean;
@@ -45,6 +46,7 @@ const options: readonly Option<CompareArguments>[] = [
   ...progressOptions<CompareArguments>(),
   objectOption(),
   externalOption(),
+  ...unpackOptions<CompareArguments>(),
 ];
 
 function defaults(): CompareArguments {

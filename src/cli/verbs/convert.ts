@@ -22,6 +22,7 @@ import {
   type ProgressRequest,
   progressOptions,
   reproducibleOption,
+  unpackOptions,
 } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -141,6 +142,7 @@ const copyOptions: readonly Option<ConvertArguments>[] = [
   ...progressOptions<ConvertArguments>(),
   objectOption(),
   externalOption(),
+  ...unpackOptions<ConvertArguments>(),
   reproducibleOption(),
 ];
 

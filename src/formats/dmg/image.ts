@@ -1,4 +1,6 @@
 /** Reading the disk from its chunks. */
+
+import { decodeBzip2 } from '../../codecs/bzip2/bzip2.js';
 import { corrupt, ImageError } from '../../errors.js';
 import type { Extent, Image, ImageDetails } from '../../image/image.js';
 import { PackedClusters, type Unpacker } from '../../image/packed.js';
@@ -8,7 +10,6 @@ import { allSettled, type MaybePromise } from '../../maybe.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { type Chunk, isZero } from './chunks.js';
 import { decodeAdc } from './codecs/adc.js';
-import { decodeBzip2 } from './codecs/bzip2/bzip2.js';
 import { decodeLzfse } from './codecs/lzfse/lzfse.js';
 import { SECTOR, TYPE } from './layout.js';
 

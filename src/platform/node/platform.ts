@@ -10,6 +10,7 @@ import { FileStore } from './file-store.js';
 import { createNodeKernels } from './kernels.js';
 import { openNbd } from './nbd.js';
 import { openFile } from './open-file.js';
+import { nodeUnpacking } from './unpacking.js';
 
 const FILE_OPTIONS: OptionTable = [
   { name: 'size', type: 'size', help: 'Virtual disk size' },
@@ -114,6 +115,7 @@ export const nodePlatform: Platform = {
   protocols: [fileProtocol, nbdProtocol],
   kernels: createNodeKernels(),
   crypto: nodeCryptography,
+  unpacking: nodeUnpacking,
   realPath: async (path) => realPathOf(resolve(path)),
   async kindOf(path) {
     const stats = statSync(path, { throwIfNoEntry: false });

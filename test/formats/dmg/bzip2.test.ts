@@ -1,7 +1,7 @@
 /** Our bzip2 against the program. */
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { decodeBzip2 } from '../../../src/formats/dmg/codecs/bzip2/bzip2.js';
+import { decodeBzip2 } from '../../../src/codecs/bzip2/bzip2.js';
 import { describeWith } from '../../support/judges.js';
 import { noise } from '../qcow2/writing.js';
 

@@ -22,30 +22,43 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 /** Fills `into`. Throws `corrupt`. */
 export function decodeBzip2(packed: Uint8Array, into: Uint8Array): void {
   const bits = new BitReader(packed);
-  if (bits.read(24) !== MAGIC) throw damaged('it does not begin as one');
-  const level = bits.read(8) - 0x30;
-  if (level < 1 || level > 9) throw damaged('its blocks have an unknown size');
-  const decoder = new BlockDecoder(level * 100_000);
-  const output = new Output(into);
-  for (;;) {
-    const magic = [bits.read(24), bits.read(24)];
-    if (magic[0] === END_MAGIC[0] && magic[1] === END_MAGIC[1]) break;
-    if (magic[0] !== BLOCK_MAGIC[0] || magic[1] !== BLOCK_MAGIC[1]) throw damaged('a block does not begin as one');
+  const decoder = new BlockDecoder(readBlockSize(bits));
+  let length = 0;
+  const output = new BlockOutput((byte) => {
+    if (length === into.length) throw damaged('it holds too many bytes');
+    into[length++] = byte;
+  });
+  while (readBlockStart(bits)) {
     const checksum = bits.readWord();
     decoder.decode(bits, (byte) => output.write(byte));
     if (output.endBlock() !== checksum) throw damaged('a checksum is wrong');
   }
-  if (output.length < into.length) throw damaged('it holds too few bytes');
+  if (length < into.length) throw damaged('it holds too few bytes');
+}
+
+/** Reads the beginning of a stream: bytes of a block at most. Throws `corrupt`. */
+export function readBlockSize(bits: BitReader): number {
+  if (bits.read(24) !== MAGIC) throw damaged('it does not begin as one');
+  const level = bits.read(8) - 0x30;
+  if (level < 1 || level > 9) throw damaged('its blocks have an unknown size');
+  return level * 100_000;
+}
+
+/** Reads what stands before a block; false: before the end of the stream. Throws `corrupt`. */
+export function readBlockStart(bits: BitReader): boolean {
+  const magic = [bits.read(24), bits.read(24)];
+  if (magic[0] === END_MAGIC[0] && magic[1] === END_MAGIC[1]) return false;
+  if (magic[0] !== BLOCK_MAGIC[0] || magic[1] !== BLOCK_MAGIC[1]) throw damaged('a block does not begin as one');
+  return true;
 }
 
 /** Expands runs: after four equal bytes a number tells how many more there are. */
-class Output {
-  length = 0;
+export class BlockOutput {
   #last = -1;
   #equal = 0;
   #crc = 0xffff_ffff;
 
-  constructor(private readonly into: Uint8Array) {}
+  constructor(private readonly take: (byte: number) => void) {}
 
   write(byte: number): void {
     if (this.#equal === 4) {
@@ -70,8 +83,7 @@ class Output {
   }
 
   #put(byte: number): void {
-    if (this.length === this.into.length) throw damaged('it holds too many bytes');
-    this.into[this.length++] = byte;
+    this.take(byte);
     this.#crc = (this.#crc << 8) ^ CRC_TABLE[((this.#crc >>> 24) ^ byte) & 0xff]!;
   }
 }

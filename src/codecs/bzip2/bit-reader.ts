@@ -1,5 +1,5 @@
 /** Bits of a stream, the highest of each byte first. */
-import { corrupt } from '../../../../errors.js';
+import { corrupt } from '../../errors.js';
 
 export class BitReader {
   /** Bytes that have gone to `#held`; behind the end zeros go there. */
@@ -7,7 +7,27 @@ export class BitReader {
   #held = 0;
   #count = 0;
 
-  constructor(private readonly bytes: Uint8Array) {}
+  constructor(private bytes: Uint8Array) {}
+
+  /** Bytes that are used up; those that follow are to be handed to `continueIn`. */
+  rebase(): number {
+    // whole bytes that were fetched ahead are fetched again
+    const ahead = Math.min(this.#count >> 3, this.#at);
+    this.#count -= 8 * ahead;
+    this.#held = ahead === 4 ? 0 : this.#held >>> (8 * ahead);
+    return Math.min(this.#at - ahead, this.bytes.length);
+  }
+
+  /** Goes on in other memory, which begins where `rebase` has ended. */
+  continueIn(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.#at = 0;
+  }
+
+  /** Drops the rest of a byte that was begun. */
+  dropToByte(): void {
+    this.skip(this.#count & 7);
+  }
 
   /** The next `count` bits, 1 to 24. Throws `corrupt` at the end. */
   read(count: number): number {

@@ -1,0 +1,49 @@
+/**
+ * XZ streams, by the package `xz-decompress`: XZ Embedded as WebAssembly, some 20 kB. It takes streams one behind the other,
+ * checksums CRC-32 and CRC-64, and dictionaries of up to 64 MiB, which is what `xz -9` uses.
+ */
+import { corrupt, ImageError } from '../errors.js';
+
+/** XZ Embedded's `xz_ret`, as the package puts it at the end of its messages. */
+const REASONS: ReadonlyMap<number, ImageError> = new Map([
+  [4, new ImageError('unsupported', 'Could not decompress: the xz stream needs a dictionary of more than 64 MiB')],
+  [
+    6,
+    new ImageError('unsupported', 'Could not decompress: the xz stream uses a filter or a check that is not supported'),
+  ],
+  [8, corrupt('Could not decompress: the xz stream is damaged, it ends too early')],
+]);
+
+/** A `StreamDecoder`. */
+export async function* decodeXzStream(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { XzReadableStream } = await import('xz-decompress');
+  const pieces = packed[Symbol.asyncIterator]();
+  const input = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await pieces.return?.();
+    },
+  });
+  const reader = new XzReadableStream(input).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    throw reasonOf(error);
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+function reasonOf(error: unknown): unknown {
+  const code = error instanceof Error ? /error code (\d+)$/.exec(error.message)?.[1] : undefined;
+  if (code === undefined) return error;
+  return REASONS.get(Number(code)) ?? corrupt('Could not decompress: the xz stream is damaged');
+}
