@@ -26,7 +26,7 @@ export interface CheckResult {
   report: CheckReport;
 }
 
-/** Returns null if there is no check for the format. Throws what opening throws, or `Check failed: …`. */
+/** Returns null if there is no check, or no repair, for the format. Throws what opening throws, or `Check failed: …`. */
 export function checkImage(
   platform: Platform,
   request: CheckImageRequest,
@@ -42,9 +42,10 @@ export function checkImage(
     const image = node.kind === 'image' ? node.image : null;
     if (image === null || !isCheckable(image)) return null;
     const report = await checkAndRepair(image, request.repair, cache !== 'unsafe', events).catch((error) => {
+      if (isNoRepair(error)) return null;
       throw error instanceof ImageError ? error.prefixed('Check failed: ') : error;
     });
-    return { format: formatName(node), report };
+    return report === null ? null : { format: formatName(node), report };
   });
 }
 
@@ -61,6 +62,11 @@ async function checkAndRepair(
   events.onRepaired(report);
   const left = await image.check({ repair: 'none', flush, events });
   return { ...left, corruptionsFixed, leaksFixed };
+}
+
+/** The format can be checked but not repaired, which is told as if it could not be checked. */
+function isNoRepair(error: unknown): boolean {
+  return error instanceof ImageError && error.code === 'unsupported' && error.message === 'Operation not supported';
 }
 
 function isCheckable(image: Image): image is CheckableImage {

@@ -12,7 +12,7 @@ import { newSparse } from './new-sparse.js';
 import { diskFor, type NewDisk } from './options.js';
 import { placeInSpans, type Span } from './spans.js';
 import { StreamWriter } from './stream-writer.js';
-import { descriptorText, type Identification, type NewExtent } from './text.js';
+import { type Identification, type NewExtent, newDescriptor } from './text.js';
 
 /** Bytes of disk in an extent of a split disk. */
 const SPLIT = 2 ** 31;
@@ -36,7 +36,7 @@ export async function createVmdk(
     hasBacking: request.backing !== undefined,
     flush: request.flush,
     kernels: context.kernels,
-    descriptor: () => descriptorText(disk, ids, [{ fileName: names.base, size }]),
+    descriptor: () => newDescriptor(disk, ids, [{ fileName: names.base, size }]),
   };
   const isStream = disk.subformat === 'streamOptimized';
   if (isStream && !request.empty) {
@@ -95,7 +95,7 @@ async function createExtents(
         });
     spans.push({ start, end: start + size, writer });
   }
-  return new ExtentsWriter(target, disk.size, spans, flush, () => descriptorText(disk, ids, extents));
+  return new ExtentsWriter(target, disk.size, spans, flush, () => newDescriptor(disk, ids, extents));
 }
 
 async function newFlat(store: ByteStore, size: number, flush: boolean): Promise<PlainWriter> {
@@ -119,7 +119,7 @@ class ExtentsWriter implements ImageWriter {
     readonly size: number,
     private readonly spans: readonly WrittenSpan[],
     private readonly flushes: boolean,
-    private readonly descriptor: () => string,
+    private readonly descriptor: () => Uint8Array,
   ) {
     const writers = spans.map(({ writer }) => writer);
     this.unit = Math.max(512, ...writers.map(({ unit }) => unit));
@@ -133,7 +133,7 @@ class ExtentsWriter implements ImageWriter {
 
   async finish(): Promise<void> {
     for (const { writer } of this.spans) await writer.finish();
-    const bytes = new TextEncoder().encode(this.descriptor());
+    const bytes = this.descriptor();
     await this.store.write(0, bytes);
     await setLength(this.store, bytes.length);
     if (this.flushes) await this.store.flush();

@@ -87,9 +87,19 @@ export function isFlat(type: string): boolean {
   return FLAT.includes(type);
 }
 
-/** The same text with another CID. */
-export function withCid(text: string, cid: number): string {
-  return text.replace(/^([ \t]*CID[ \t]*=[ \t]*)[0-9a-fA-F]+/m, `$1${cid.toString(16)}`);
+/** The same descriptor with another CID; whatever its encoding is. */
+export function withCid(bytes: Uint8Array, cid: number): Uint8Array {
+  // one character a byte
+  const text = new TextDecoder('latin1').decode(bytes);
+  const match = /^([ \t]*CID[ \t]*=[ \t]*)[0-9a-fA-F]+/m.exec(text);
+  if (match === null) return bytes;
+  const line = new TextEncoder().encode(match[1]! + cid.toString(16));
+  const rest = bytes.subarray(match.index + match[0].length);
+  const changed = new Uint8Array(match.index + line.length + rest.length);
+  changed.set(bytes.subarray(0, match.index));
+  changed.set(line, match.index);
+  changed.set(rest, match.index + line.length);
+  return changed;
 }
 
 function fieldOf(text: string, key: string): string | null {

@@ -10,6 +10,7 @@ import { GrainTables } from './tables.js';
 
 /** Entries of tables are sectors of 32 bits. */
 const LAST_SECTOR = 0xffff_ffff;
+const BEYOND_END = 'beyond the end of its file';
 
 /** Where an extent is written to. */
 export interface WritableFile {
@@ -118,7 +119,16 @@ export class GrainMap implements WritableBlockMap {
     const isMeta = covers(0, SECTOR) || covers(directory, size);
     if (isMeta || (redundantDirectory !== null && covers(redundantDirectory, size)))
       throw corrupt(`The grain at offset ${host} overlaps with the image's own structures`, { offset: host });
-    if (host >= Math.max(this.source.size, this.file?.space.end ?? 0))
-      throw corrupt(`The grain at offset ${host} lies beyond the end of the file`, { offset: host });
+    if (host >= Math.max(this.source.size, this.file?.space.end ?? 0)) throw beyondEnd(host);
   }
+}
+
+/** A grain that begins where its file has ended. */
+export function beyondEnd(host: number): ImageError {
+  return corrupt(`The grain at offset ${host} lies ${BEYOND_END}`, { offset: host });
+}
+
+/** It was thrown for such a grain. */
+export function isBeyondEnd(error: ImageError): boolean {
+  return error.message.endsWith(BEYOND_END);
 }

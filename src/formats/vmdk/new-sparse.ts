@@ -28,7 +28,7 @@ export interface SparseRequest {
   /** Extents of the disk. */
   count: number;
   /** The descriptor to put into the file at the end. Absent: it is elsewhere. */
-  descriptor?(): string | Promise<string>;
+  descriptor?(): Uint8Array;
 }
 
 /** Makes an extent; it is not valid before the writer has finished. Throws `unsupported` for one too large. */
@@ -65,15 +65,18 @@ export async function newSparse(store: ByteStore, request: SparseRequest): Promi
     flush,
     async complete() {
       if (store.readsZero || store.size < space.end) await store.truncate(space.end);
-      if (descriptor !== undefined) await writeDescriptor(store, await descriptor());
+      if (descriptor !== undefined) await writeDescriptor(store, descriptor());
       await writeHeader(store, header);
     },
   });
 }
 
-/** Writes the text into its place in a sparse extent. Throws `no-space`. */
-export async function writeDescriptor(store: ByteStore, text: string, place = DESCRIPTOR): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
+/** Writes a descriptor into its place in a sparse extent. Throws `no-space`. */
+export async function writeDescriptor(
+  store: ByteStore,
+  bytes: Uint8Array,
+  place: { offset: number; length: number } = DESCRIPTOR,
+): Promise<void> {
   if (bytes.length > place.length)
     throw new ImageError('no-space', 'The descriptor is too long for its place in the file');
   const padded = new Uint8Array(place.length);

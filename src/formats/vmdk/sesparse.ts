@@ -17,6 +17,7 @@ import {
   SESPARSE_VOLATILE,
   SESPARSE_VOLATILE_MAGIC,
 } from './layout.js';
+import { beyondEnd } from './map.js';
 
 const ENTRY = 8;
 const TABLE = SESPARSE_TABLE * SECTOR;
@@ -155,8 +156,7 @@ export class SeSparseMap implements BlockMap {
     if (kind !== KIND.allocated) throw corrupt(`Invalid grain table entry of grain ${index}`);
     const grain = ((high >>> 16) & 0xfff) + ((high & 0xffff) * 2 ** 32 + low) * 4096;
     const host = this.header.grainsOffset * SECTOR + grain * GRAIN;
-    if (host >= this.source.size)
-      throw corrupt(`The grain at offset ${host} lies beyond the end of the file`, { offset: host });
+    if (host >= this.source.size) throw beyondEnd(host);
     return host;
   }
 }

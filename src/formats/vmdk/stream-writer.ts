@@ -40,7 +40,7 @@ export interface StreamRequest {
   hasBacking: boolean;
   flush: boolean;
   kernels: Kernels;
-  descriptor(): string | Promise<string>;
+  descriptor(): Uint8Array;
 }
 
 export class StreamWriter implements ImageWriter {
@@ -88,7 +88,7 @@ export class StreamWriter implements ImageWriter {
     if (store.readsZero || store.size < this.#space.end) await store.truncate(this.#space.end);
     else await store.zero(0, OVERHEAD * SECTOR);
     if (request.flush) await store.flush();
-    await writeDescriptor(store, await request.descriptor());
+    await writeDescriptor(store, request.descriptor());
     // a device may be longer than the stream: nobody would find the footer there
     await writeHeader(store, store.size === this.#space.end ? streamHeader(request) : header);
     if (request.flush) await store.flush();

@@ -15,14 +15,14 @@ export interface NewExtent {
   size: number;
 }
 
-/** The text of a new disk's descriptor. */
-export function descriptorText(disk: NewDisk, ids: Identification, extents: readonly NewExtent[]): string {
+/** A new disk's descriptor. */
+export function newDescriptor(disk: NewDisk, ids: Identification, extents: readonly NewExtent[]): Uint8Array {
   const { size, subformat, adapter, hardwareVersion, toolsVersion, isFlat } = disk;
   // what VMware's own tools count with
   const heads = adapter === 'ide' ? 16 : 255;
   const line = ({ size: bytes, fileName }: NewExtent) =>
     isFlat ? `RW ${bytes / SECTOR} FLAT "${fileName}" 0\n` : `RW ${bytes / SECTOR} SPARSE "${fileName}"\n`;
-  return [
+  const lines = [
     '# Disk DescriptorFile',
     'version=1',
     `CID=${ids.cid.toString(16)}`,
@@ -41,5 +41,6 @@ export function descriptorText(disk: NewDisk, ids: Identification, extents: read
     `ddb.adapterType = "${adapter}"`,
     `ddb.toolsVersion = "${toolsVersion}"`,
     '',
-  ].join('\n');
+  ];
+  return new TextEncoder().encode(lines.join('\n'));
 }
