@@ -181,6 +181,17 @@ export class BlockdevOptions {
     return child;
   }
 
+  keys(): string[] {
+    return [...this.#values.keys()];
+  }
+
+  /** Takes the options whose names fit, as they were given. */
+  takeMatching(fits: (key: string) => boolean): Map<string, Scalar> {
+    const taken = new Map([...this.#values].filter(([key]) => fits(key)));
+    for (const key of taken.keys()) this.#values.delete(key);
+    return taken;
+  }
+
   /** Takes all that is left, as it was given. */
   takeRest(): Map<string, Scalar> {
     const rest = new Map(this.#values);
@@ -201,7 +212,8 @@ export function textValues(values: ReadonlyMap<string, Scalar>): Map<string, str
   return texts;
 }
 
-function textOf(value: string | number | boolean): string {
+/** A value as the text that a list of options would have. */
+export function textOf(value: string | number | boolean): string {
   return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
 }
 

@@ -10,7 +10,6 @@ import { ImageError } from '../errors.js';
 import { ConcatImage, SECTOR } from '../image/concat.js';
 import type { IdentityWishes } from '../image/identity.js';
 import type { EditableImage, Image, ImageWriter } from '../image/image.js';
-import { SalvagedImage } from '../image/salvaged.js';
 import { SliceImage } from '../image/slice.js';
 import { BlankWriter } from '../image/writer-filter.js';
 import { type BitmapCopy, BitmapWriter, chooseBitmaps } from './bitmaps.js';
@@ -20,6 +19,7 @@ import { type OptionChoice, parseCreateOptions } from './create-options.js';
 import { chainOf, contentsOf, type GraphNode, type ImageNode, storageOf } from './graph.js';
 import { ImageOpener } from './open.js';
 import type { CacheMode, OpenStorage, Platform } from './platform.js';
+import { SalvageReport } from './salvaging.js';
 import type { OpenSettings, Trust } from './settings.js';
 import { loadSnapshot, type SnapshotChoice } from './snapshots.js';
 import { addBackingOptions, type Creation, findCreation, startImage } from './target.js';
@@ -149,11 +149,16 @@ interface TargetPlan {
 }
 
 class Conversion {
+  /** With --salvage, what could not be read. */
+  readonly #losses: SalvageReport | null;
+
   constructor(
     private readonly opener: ImageOpener,
     private readonly request: ConvertRequest,
     private readonly events: ConvertEvents,
-  ) {}
+  ) {
+    this.#losses = request.salvage ? new SalvageReport((message) => events.onWarning?.(message)) : null;
+  }
 
   async run(sourceCache: CacheMode): Promise<ConvertReport> {
     const { request } = this;
@@ -187,16 +192,11 @@ class Conversion {
     const disks: Image[] = [];
     for (const node of nodes) {
       const layer = snapshot !== null && node === nodes[0] ? await loadSnapshot(node, snapshot) : undefined;
-      disks.push(this.#salvaged(await this.opener.disk(node, layer)));
+      const disk = await this.opener.disk(node, layer);
+      disks.push(this.#losses?.watch(disk) ?? disk);
     }
     const [only] = disks;
     return disks.length === 1 && only!.size % SECTOR === 0 ? only! : new ConcatImage(disks);
-  }
-
-  /** With --salvage, a disk that goes on where its status cannot be read. */
-  #salvaged(disk: Image): Image {
-    if (!this.request.salvage) return disk;
-    return new SalvagedImage(disk, (offset, error) => this.#warnLost('block status at offset', offset, error));
   }
 
   #planTarget(size: number): TargetPlan {
@@ -296,29 +296,33 @@ class Conversion {
     return this.request.sparse ?? DEFAULT_SPARSE;
   }
 
-  #copy(source: Image, nodes: readonly GraphNode[], target: Target): Promise<ConvertReport> {
+  async #copy(source: Image, nodes: readonly GraphNode[], target: Target): Promise<ConvertReport> {
     const { request, events } = this;
+    const losses = this.#losses;
     const { writer, storage, backing, plain } = target;
     const chain = chainOf(nodes[0]!);
     const contents = chain.flatMap(contentsOf);
     const offload = request.copyOffload && plain && nodes.length === 1;
-    return convertImage(source, writer, this.opener.platform.kernels, {
-      parallel: request.parallel,
-      outOfOrder: request.outOfOrder,
-      sparse: this.#sparse,
-      targetBacking: backing,
-      runSize: Math.max(storage.store.transfer, ...contents.map(({ store }) => store.transfer)),
-      salvage: request.salvage ? (offset, _length, error) => this.#warnLost('offset', offset, error) : null,
-      rate: request.rate > 0 ? request.rate : null,
-      copyRange: offload ? copyOffload(source, chain, storage, writer.readsZero) : undefined,
-      signal: request.signal,
-      onProgress: events.onProgress,
-    });
-  }
-
-  #warnLost(what: 'offset' | 'block status at offset', offset: number, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.events.onWarning?.(`error while reading ${what} ${offset}: ${reason}`);
+    await losses?.survey(source);
+    try {
+      return await convertImage(source, writer, this.opener.platform.kernels, {
+        parallel: request.parallel,
+        outOfOrder: request.outOfOrder,
+        sparse: this.#sparse,
+        targetBacking: backing,
+        runSize: Math.max(storage.store.transfer, ...contents.map(({ store }) => store.transfer)),
+        salvage: losses === null ? null : (offset, _length, error) => losses.lost(offset, error),
+        rate: request.rate > 0 ? request.rate : null,
+        copyRange: offload ? copyOffload(source, chain, storage, writer.readsZero) : undefined,
+        signal: request.signal,
+        onProgress: (done, total) => {
+          losses?.passed(done);
+          events.onProgress?.(done, total);
+        },
+      });
+    } finally {
+      losses?.passed(Number.POSITIVE_INFINITY);
+    }
   }
 }
 

@@ -1,15 +1,27 @@
 /**
  * The graph of an opened image: formats over formats over storage, with a chain of backing files beside it.
  */
+import { ImageError } from '../errors.js';
 import type { ImageDriver } from '../image/driver.js';
 import type { Image, Json } from '../image/image.js';
 import { compactJson } from './json.js';
 import type { OpenStorage } from './platform.js';
 
-/** Storage, opened through a protocol. */
+/** A node below another one. */
+export interface Child {
+  /** What the options of the upper one call it. */
+  role: string;
+  node: GraphNode;
+}
+
+/** Storage, opened through a protocol, or made of other nodes by a filter. */
 export interface StorageNode {
   kind: 'storage';
   storage: OpenStorage;
+  /** What a filter works on, in the order in which `info` lists it. */
+  children: readonly Child[];
+  /** The child whose disk this is too. */
+  filtered?: GraphNode;
 }
 
 /** A file that an image names, not a backing file. */
@@ -46,14 +58,55 @@ export function nodeName(node: GraphNode): string {
   return plain ? nodeName(file) : jsonName(node);
 }
 
+/** The file name that says all of a node; null: there is none. */
+export function exactName(node: GraphNode): string | null {
+  const name = nodeName(node);
+  return name.startsWith('json:') ? null : name;
+}
+
 function jsonName(node: GraphNode): string {
   return `json:${compactJson(nodeOptions(node))}`;
 }
 
 /** All that `json:` names say of a node. */
 function nodeOptions(node: GraphNode): { [key: string]: Json } {
-  if (node.kind === 'storage') return { driver: node.storage.driver, ...node.storage.options };
-  return { driver: node.driver.name, ...node.strongOptions, file: nodeOptions(node.file) };
+  if (node.kind === 'image') return { driver: node.driver.name, ...node.strongOptions, file: nodeOptions(node.file) };
+  const { driver, options } = node.storage;
+  return { driver, ...options, ...childOptions(node.children) };
+}
+
+/** Children that are numbered (`children.0`) become an array. */
+function childOptions(children: readonly Child[]): { [key: string]: Json } {
+  const options: { [key: string]: Json } = {};
+  for (const { role, node } of children) {
+    const [, list, index] = /^(.*)\.(\d+)$/.exec(role) ?? [];
+    if (list === undefined) options[role] = nodeOptions(node);
+    else {
+      options[list] ??= [];
+      (options[list] as Json[])[Number(index)] = nodeOptions(node);
+    }
+  }
+  return options;
+}
+
+/** The nodes below a node, by role; of the files that an image names the last opened one first, as QEMU lists them. */
+export function childrenOf(node: GraphNode): readonly Child[] {
+  if (node.kind === 'storage') return node.children;
+  const { backing, references, file } = node;
+  const children: Child[] = backing === null ? [] : [{ role: 'backing', node: backing }];
+  for (const { role, storage } of references.toReversed())
+    children.push({ role, node: { kind: 'storage', storage, children: [] } });
+  return [...children, { role: 'file', node: file }];
+}
+
+/** The file in whose directory a node lies. Throws `invalid` where there is none, or more than one. */
+export function placeOf(node: GraphNode): string {
+  if (node.kind === 'image') return placeOf(node.file);
+  if (node.filtered !== undefined) return placeOf(node.filtered);
+  const { fileName, driver } = node.storage;
+  if (fileName === null || node.children.length > 0)
+    throw new ImageError('invalid', `Cannot generate a base directory for ${driver} nodes`);
+  return fileName;
 }
 
 /** The lowest storage of a node. */

@@ -4,7 +4,7 @@ import { ImageError } from '../errors.js';
 import { SECTOR } from '../image/concat.js';
 import type { Json, SnapshotInfo } from '../image/image.js';
 import { endlessChain, fullBackingName } from './backing-name.js';
-import { contentsOf, formatName, type GraphNode, type ImageNode, nodeName, storageOf } from './graph.js';
+import { childrenOf, contentsOf, formatName, type GraphNode, nodeName, storageOf } from './graph.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
 import type { ImageName, Trust } from './settings.js';
@@ -31,7 +31,7 @@ export interface NodeInfo {
   backing: { name: string; fullName: string | null; format: string | null } | null;
   snapshots: readonly SnapshotInfo[];
   specific: { type: string; data: { [key: string]: Json } } | null;
-  /** What it lies in, `file` last; none for storage. */
+  /** What it is made of; of an image `file` comes last. */
   children: readonly { role: string; info: NodeInfo }[];
 }
 
@@ -89,23 +89,30 @@ function backingOf({ name, fullName, format }: NonNullable<NodeInfo['backing']>)
 }
 
 function describeNode(node: GraphNode): NodeInfo {
-  const { hasFlags, specific, store } = storageOf(node);
-  const common = { fileName: nodeName(node), format: formatName(node), actualSize: spaceOf(node) };
+  const children = childrenOf(node).map(({ role, node: child }) => ({ role, info: describeNode(child) }));
+  const common = {
+    fileName: nodeName(node),
+    format: formatName(node),
+    actualSize: spaceOf(node),
+    children,
+  };
   if (node.kind === 'storage') {
+    const { hasFlags, specific, store } = node.storage;
+    const filtered = node.filtered === undefined ? null : describeNode(node.filtered);
     return {
       ...common,
       virtualSize: roundUp(store.size, SECTOR),
       encrypted: false,
-      clusterSize: null,
-      dirty: hasFlags ? false : null,
+      clusterSize: filtered?.clusterSize ?? null,
+      dirty: hasFlags ? (filtered?.dirty ?? false) : null,
       backing: null,
       snapshots: [],
       specific: specific ?? null,
-      children: [],
     };
   }
   const { image } = node;
   const { clusterSize = null, encrypted = false, dirty = false, formatSpecific = null } = image.details();
+  const { hasFlags } = storageOf(node);
   return {
     ...common,
     virtualSize: image.size,
@@ -115,7 +122,6 @@ function describeNode(node: GraphNode): NodeInfo {
     backing: image.backing === null ? null : { ...image.backing, fullName: fullNameOf(node) },
     snapshots: image.snapshots,
     specific: formatSpecific,
-    children: childrenOf(node),
   };
 }
 
@@ -124,12 +130,6 @@ function spaceOf(node: GraphNode): number | null {
   let space: number | null = 0;
   for (const { allocated } of contentsOf(node)) space = space === null || allocated === null ? null : space + allocated;
   return space;
-}
-
-/** The files, the last opened one first, as QEMU lists them. */
-function childrenOf({ file, references }: ImageNode): NodeInfo['children'] {
-  const others = references.map(({ role, storage }) => ({ role, info: describeNode({ kind: 'storage', storage }) }));
-  return [...others.reverse(), { role: 'file', info: describeNode(file) }];
 }
 
 function fullNameOf(node: GraphNode & { kind: 'image' }): string | null {

@@ -81,14 +81,14 @@ function nothingAt(start: number): MapEntry {
 }
 
 function entryOf(extent: Extent, contents: OpenStorage[]): MapEntry {
-  const { start, length, kind, depth, compressed, hostOffset, file, isHole = false } = extent;
+  const { start, length, kind, depth, compressed, hostOffset, file, isHole = false, isAbsent = false } = extent;
   return {
     start,
     length,
     depth,
-    present: kind !== 'unallocated',
+    present: kind !== 'unallocated' && !isAbsent,
     zero: kind !== 'data',
-    data: kind === 'data' || isHole,
+    data: (kind === 'data' && !isAbsent) || isHole,
     compressed,
     offset: hostOffset,
     fileName: hostOffset === null ? null : (file ?? contents[depth]?.fileName ?? null),

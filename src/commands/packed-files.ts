@@ -30,5 +30,6 @@ export async function unpackedFile(
   if (storage.driver !== 'file') return file;
   const content = await unpack(storage.store, { ...wishes, unpacking, kernels, onScratch, signal });
   if (content === null) return file;
-  return { kind: 'storage', storage: { ...storage, store: new ReadOnlyStore(storage.store.name, content) } };
+  const store = new ReadOnlyStore(storage.store.name, content);
+  return { kind: 'storage', storage: { ...storage, store }, children: [] };
 }

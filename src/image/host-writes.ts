@@ -38,6 +38,7 @@ export class HostWrites {
 
   /** Writes it all; `kernels` lends the memory for copying parts together. */
   write(sink: ByteSink, kernels: Kernels): MaybePromise<void> {
+    sink.announce?.('write_aio');
     // Zeros first: a stretch of them never overlaps the bytes, but a storage may round it.
     const zeroed = this.#zeros.map(({ offset, length }) => sink.zero(offset, length));
     const done = allSettled(zeroed);

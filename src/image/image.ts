@@ -33,6 +33,8 @@ export interface Extent {
   depth: number;
   /** Of kind 'zero', but only because the storage has a hole where the data should lie. */
   isHole?: boolean;
+  /** Of kind 'data', as nobody knows what it holds, but the storage says that nothing is stored there. */
+  isAbsent?: boolean;
 }
 
 /** A reference to a backing file, as the header has it. */

@@ -1,7 +1,8 @@
-/** An image as storage, for a format inside a format: a qcow2 file in a slice of a raw disk. */
+/** A disk as storage: for a format inside a format (a qcow2 file in a slice of a raw disk), and for filters over images. */
+import { ImageError } from '../errors.js';
 import type { MaybePromise } from '../maybe.js';
-import type { ByteSource } from '../storage/storage.js';
-import type { Image } from './image.js';
+import type { ByteSource, ByteStore, StorageExtent } from '../storage/storage.js';
+import type { EditableImage, Image } from './image.js';
 
 export class ImageSource implements ByteSource {
   readonly size: number;
@@ -9,7 +10,7 @@ export class ImageSource implements ByteSource {
 
   constructor(
     readonly name: string,
-    private readonly image: Image,
+    protected readonly image: Image,
   ) {
     this.size = image.size;
   }
@@ -20,5 +21,48 @@ export class ImageSource implements ByteSource {
 
   close(): Promise<void> {
     return this.image.close();
+  }
+}
+
+/** The disk of an image, with what shows of its backing files; writing goes to the image. */
+export class ImageStore extends ImageSource implements ByteStore {
+  readonly readsZero = false;
+
+  /**
+   * @param disk what is read
+   * @param editor what is written to; null: nothing
+   */
+  constructor(
+    name: string,
+    disk: Image,
+    private readonly editor: EditableImage | null,
+  ) {
+    super(name, disk);
+  }
+
+  async extents(offset: number, length: number): Promise<StorageExtent[]> {
+    const extents = await this.image.extents(offset, length);
+    return extents.map((extent) => ({ start: extent.start, length: extent.length, hole: extent.kind !== 'data' }));
+  }
+
+  write(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#writable.write(offset, bytes);
+  }
+
+  zero(offset: number, length: number): Promise<void> {
+    return this.#writable.zero(offset, length);
+  }
+
+  async truncate(size: number): Promise<void> {
+    if (size !== this.size) throw new ImageError('invalid', 'The disk of an image keeps its size', { file: this.name });
+  }
+
+  async flush(): Promise<void> {
+    await this.#writable.flush();
+  }
+
+  get #writable(): EditableImage {
+    if (this.editor === null) throw new ImageError('denied', 'Operation not permitted', { file: this.name });
+    return this.editor;
   }
 }

@@ -16,6 +16,7 @@
 import { viewOf } from '../bytes.js';
 import { corrupt } from '../errors.js';
 import { isPending, type MaybePromise } from '../maybe.js';
+import type { StorageEvent } from '../storage/events.js';
 import { readPadded } from '../storage/padded.js';
 import type { ByteSink, ByteSource } from '../storage/storage.js';
 
@@ -84,12 +85,14 @@ export class TableCache {
   /**
    * The page that holds the byte at host `offset`. Bytes beyond the end of the file are zeros; a page that lies
    * entirely beyond it throws `corrupt`.
+   *
+   * @param event announced if the page has to be read
    */
-  page(offset: number): MaybePromise<TablePage> {
+  page(offset: number, event?: StorageEvent): MaybePromise<TablePage> {
     const start = offset - ((offset - this.region.start) % this.pageSize);
     if (this.#latest?.offset === start) return this.#latest;
     const page = this.#pages.get(start);
-    if (page === undefined) return this.#loading.get(start) ?? this.#load(start);
+    if (page === undefined) return this.#loading.get(start) ?? this.#load(start, event);
     page.used = true;
     this.#latest = page;
     return page;
@@ -124,21 +127,24 @@ export class TableCache {
    * Writes all dirty pages, by ascending offset, so that neighbours meet in the storage's write-behind.
    *
    * @param accepts only the pages at these host offsets
+   * @param event announced before each of them
    */
-  async flush(accepts: (offset: number) => boolean = () => true): Promise<void> {
+  async flush(accepts: (offset: number) => boolean = () => true, event?: StorageEvent): Promise<void> {
     const dirty = [...this.#pages.values()]
       .filter((page) => (page.dirty || page.writing) && accepts(page.offset))
       .sort((a, b) => a.offset - b.offset);
     for (const page of dirty) {
+      if (event !== undefined) this.#source.announce?.(event);
       const pending = this.#writeBack(page);
       if (isPending(pending)) await pending;
     }
   }
 
-  #load(start: number): MaybePromise<CachedPage> {
+  #load(start: number, event: StorageEvent | undefined): MaybePromise<CachedPage> {
     if (start >= this.#source.size)
       throw corrupt(`Table at offset ${start} lies beyond the end of the file`, { offset: start });
     const page = this.#newPage(start);
+    if (event !== undefined) this.#source.announce?.(event);
     const pending = readPadded(this.#source, start, page.bytes);
     if (!isPending(pending)) return this.#insert(page);
     const loading = pending.then(() => this.#insert(page)).finally(() => this.#loading.delete(start));

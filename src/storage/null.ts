@@ -1,18 +1,20 @@
-/** Storage without content, `null-co` of `qemu-img`: reads zeros, forgets what is written. For measurements and tests. */
+/** Storage without content, `null-co` and `null-aio` of `qemu-img`: reads zeros, forgets what is written. For measurements and tests. */
 import { ImageError } from '../errors.js';
 import type { ByteStore, StorageExtent } from './storage.js';
 
 export class NullStore implements ByteStore {
-  readonly name = 'null-co://';
+  readonly name: string;
   readonly readsZero = true;
   readonly transfer = 256 * 1024;
   /** Absent unless it is known to read as zeros: then all of it is a hole. */
   readonly extents?: (offset: number, length: number) => StorageExtent[];
 
   constructor(
+    private readonly driver: string,
     readonly size: number,
     readZeroes: boolean,
   ) {
+    this.name = `${driver}://`;
     if (readZeroes) this.extents = (start, length) => [{ start, length, hole: true }];
   }
 
@@ -26,7 +28,7 @@ export class NullStore implements ByteStore {
   zero(): void {}
 
   async truncate(size: number): Promise<void> {
-    if (size !== this.size) throw new ImageError('invalid', 'Cannot resize null-co', { file: this.name });
+    if (size !== this.size) throw new ImageError('invalid', `Cannot resize ${this.driver}`, { file: this.name });
   }
 
   async flush(): Promise<void> {}

@@ -9,12 +9,15 @@
  * doing ("error while writing at byte 4096: ").
  */
 import type { MaybePromise } from '../maybe.js';
+import type { StorageEvent } from './events.js';
 
 /** What a storage can say of a range without reading it. A hole reads as zeros. */
 export interface StorageExtent {
   start: number;
   length: number;
   hole: boolean;
+  /** Space is taken for it; absent: unless it is a hole. What is no hole and takes no space holds anything. */
+  stored?: boolean;
 }
 
 export interface ByteSource {
@@ -33,6 +36,8 @@ export interface ByteSource {
   extents?(offset: number, length: number): MaybePromise<StorageExtent[]>;
   /** Bytes of disk space that it takes, which holes make smaller than `size`. Absent: unknown. */
   allocated?(): number;
+  /** Told what its user is about to do with it. Absent: it does not matter here; only fault injection listens. */
+  announce?(event: StorageEvent): void;
   close(): Promise<void>;
 }
 
@@ -63,6 +68,8 @@ export interface ByteSink {
   hint?(hints: FileHints): void;
   /** All that was written survives a power cut once this is done. */
   flush(): Promise<void>;
+  /** As `ByteSource.announce`. */
+  announce?(event: StorageEvent): void;
   close(): Promise<void>;
 }
 

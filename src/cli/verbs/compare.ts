@@ -71,8 +71,10 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
     throw new UsageError('Expecting two image file names');
   const { imageOptions } = request;
   const progress = request.progress && !request.quiet ? visibleProgress(process.stdout, STEP) : null;
+  // Printed in the end, behind what went wrong: as the output of a program that buffers it.
+  const lines: string[] = [];
   const say = (line: string) => {
-    if (!request.quiet) print(`${line}\n`);
+    if (!request.quiet) lines.push(`${line}\n`);
   };
   try {
     const comparison = await compareImages(
@@ -92,6 +94,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
     return conclude(comparison, say);
   } finally {
     progress?.end(false);
+    print(lines.join(''));
   }
 }
 

@@ -188,7 +188,7 @@ export class ClusterTables {
   *#fillTable(offset: number, old: number): Steps<void> {
     const { pageSize } = this.tables;
     for (let at = 0; at < this.clusterSize; at += pageSize) {
-      const content = old === 0 ? null : (yield* settle(this.tables.page(old + at))).bytes.slice();
+      const content = old === 0 ? null : (yield* settle(this.tables.page(old + at, 'l2_alloc_cow_read'))).bytes.slice();
       const page = yield* settle(this.tables.create(offset + at));
       if (content !== null) page.bytes.set(content);
     }
@@ -207,7 +207,7 @@ export class ClusterTables {
 
   *#place(table: number, cluster: number): Steps<EntryPlace> {
     const index = cluster % (this.clusterSize / this.#entrySize);
-    const found = this.tables.page(table + index * this.#entrySize);
+    const found = this.tables.page(table + index * this.#entrySize, 'l2_load');
     const page = isPending(found) ? yield* settle(found) : found;
     return { page, at: (index % this.#perPage) * this.#entrySize };
   }

@@ -107,6 +107,7 @@ async function readRefcountTable(store: ByteStore, header: QcowHeader): Promise<
   if (header.refcountTableOffset + length > store.size)
     throw corrupt('Could not initialize refcount handling: the table ends beyond the end of the file');
   const bytes = new Uint8Array(length);
+  store.announce?.('reftable_load');
   await store.read(header.refcountTableOffset, bytes);
   const view = viewOf(bytes);
   const table = new Float64Array(length / ENTRY_SIZE);

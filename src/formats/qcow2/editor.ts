@@ -172,7 +172,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
       await this.#writeHeader();
     }
     await perform(refcounts.releaseFreed());
-    await blocks.flush();
+    await blocks.flush(undefined, 'refblock_update_part');
     await perform(refcounts.writeTable());
     if (this.request.compress) space.reach(roundUp(space.end, SECTOR));
     if (store.size < space.end) await store.truncate(space.end);
@@ -354,15 +354,15 @@ export class QcowEditor extends QcowImage implements EditableImage {
     if (this.#failure !== undefined) throw this.#failure;
     await perform(refcounts.closeRun());
     if (this.request.flush) await this.#flushStores();
-    await blocks.flush();
+    await blocks.flush(undefined, 'refblock_update_part');
     await perform(refcounts.writeTable());
     if (header.refcountTableOffset !== this.#refcountTableOffset) {
       this.#refcountTableOffset = header.refcountTableOffset;
       await this.#writeHeader();
     }
-    await tables.flush((offset) => !clusterTables.isL1(offset));
+    await tables.flush((offset) => !clusterTables.isL1(offset), 'l2_update');
     if (this.request.flush) await store.flush();
-    await tables.flush();
+    await tables.flush(undefined, 'l1_update');
     if (this.request.flush && refcounts.held > 0) await store.flush();
     this.forgetPacked();
     await perform(refcounts.releaseFreed());

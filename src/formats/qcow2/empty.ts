@@ -37,12 +37,17 @@ export async function resetImage(store: ByteStore, header: QcowHeader): Promise<
   header.incompatibleFeatures |= INCOMPATIBLE.dirty;
   await writeHeader(store, header);
   await store.flush();
+  store.announce?.('l1_update');
   await store.zero(header.l1TableOffset, l1Clusters(header) * clusterSize);
+  store.announce?.('empty_image_prepare');
   await store.zero(clusterSize, end - clusterSize);
   header.refcountTableOffset = clusterSize;
   header.refcountTableClusters = 1;
   header.l1TableOffset = BEFORE_L1 * clusterSize;
+  store.announce?.('l1_update');
+  store.announce?.('reftable_update');
   await writeHeader(store, header);
+  store.announce?.('refblock_alloc');
   await store.write(clusterSize, newRefcounts(header, end / clusterSize));
   await store.truncate(end);
   await store.flush();

@@ -163,8 +163,10 @@ export class QcowImage implements Image {
     const packed: PackedCluster[] = [];
     for (const { kind, start, length, hostOffset, packedLength } of runs) {
       const part = into.subarray(start - offset, start - offset + length);
-      if (kind === 'data') work.push(this.#readData(start, hostOffset!, part));
-      else if (kind === 'packed')
+      if (kind === 'data') {
+        this.parts.source.announce?.('read_aio');
+        work.push(this.#readData(start, hostOffset!, part));
+      } else if (kind === 'packed')
         packed.push({
           hostOffset: hostOffset!,
           packedLength,
@@ -174,7 +176,10 @@ export class QcowImage implements Image {
         });
       else part.fill(0);
     }
-    if (packed.length > 0) work.push(this.#packed.read(packed));
+    if (packed.length > 0) {
+      this.parts.source.announce?.('read_compressed');
+      work.push(this.#packed.read(packed));
+    }
     return allSettled(work);
   }
 }

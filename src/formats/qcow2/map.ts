@@ -174,7 +174,7 @@ export class ClusterMap {
     const table = this.#l2TableOf(l1Page, index);
     if (table === 0) return { page: null, end: this.#endOfMissing(l1Page, index, end) };
     const entry = Math.floor((at % this.#coverage) / this.#clusterSize);
-    const page = this.#tables.page(table + entry * this.#entrySize);
+    const page = this.#tables.page(table + entry * this.#entrySize, 'l2_load');
     return isPending(page)
       ? page.then((arrived) => this.#covered(arrived, table, index))
       : this.#covered(page, table, index);

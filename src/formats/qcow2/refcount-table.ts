@@ -69,6 +69,7 @@ export class RefcountTable {
 
   /** Makes a block of zeros at host `offset`. */
   *createBlock(offset: number): Steps<void> {
+    this.store.announce?.('refblock_alloc');
     this.space.claim(offset, this.#clusterSize);
     for (let at = offset; at < offset + this.#clusterSize; at += this.blocks.pageSize)
       yield* settle(this.blocks.create(at));
@@ -215,6 +216,7 @@ export class RefcountTable {
     const view = viewOf(bytes);
     for (let index = from; index < to; index++)
       writeU64(view, (index - from) * ENTRY_SIZE, this.entries[index]!, false);
+    this.store.announce?.('reftable_update');
     yield* settle(this.store.write(this.header.refcountTableOffset + from * ENTRY_SIZE, bytes));
   }
 
@@ -246,7 +248,7 @@ export class RefcountTable {
     if (offset % this.#clusterSize !== 0)
       throw corrupt(`Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`);
     const pageInBlock = Math.floor((cluster % this.perBlock) / this.#perPage);
-    const found = this.blocks.page(offset + pageInBlock * this.blocks.pageSize);
+    const found = this.blocks.page(offset + pageInBlock * this.blocks.pageSize, 'refblock_load');
     const page = isPending(found) ? yield* settle(found) : found;
     const first = index * this.perBlock + pageInBlock * this.#perPage;
     return { page, first, end: first + this.#perPage };

@@ -46,7 +46,7 @@ export class Refcounts {
 
   /** @param table host offsets of the refcount blocks, 0 where there is none; as long as the table in the file */
   constructor(
-    store: ByteStore,
+    private readonly store: ByteStore,
     private readonly header: QcowHeader,
     blocks: TableCache,
     private readonly space: HostSpace,
@@ -80,6 +80,7 @@ export class Refcounts {
 
   /** Takes `count` clusters in a row; their refcounts become 1. Returns the host offset. */
   *allocate(count: number): Steps<number> {
+    this.store.announce?.('cluster_alloc');
     yield* this.closeRun();
     for (;;) {
       const first = yield* this.#findFree(count);
@@ -89,6 +90,7 @@ export class Refcounts {
 
   /** As `allocate`, but the run stays open for `extendRun`. */
   *allocateRun(count: number, expected: number): Steps<number> {
+    this.store.announce?.('cluster_alloc');
     yield* this.closeRun();
     const first = yield* this.#findFree(expected);
     this.#cursor = first + count;
@@ -155,6 +157,7 @@ export class Refcounts {
    * may span two clusters. Returns the host offset.
    */
   *allocateBytes(length: number): Steps<number> {
+    this.store.announce?.('cluster_alloc_bytes');
     yield* this.closeRun();
     let offset = this.#byteCursor;
     if (offset !== 0 && (yield* this.#table.isFull(Math.floor(offset / this.#clusterSize)))) offset = 0;
@@ -198,6 +201,7 @@ export class Refcounts {
   /** Gives up one reference to each cluster that [offset, offset + length) touches. */
   *free(offset: number, length: number): Steps<void> {
     if (length === 0) return;
+    this.store.announce?.('cluster_free');
     yield* this.closeRun();
     const first = Math.floor(offset / this.#clusterSize);
     const count = Math.floor((offset + length - 1) / this.#clusterSize) - first + 1;
@@ -209,7 +213,10 @@ export class Refcounts {
   *releaseFreed(): Steps<void> {
     const freed = this.#freed ?? [];
     this.#freed = [];
-    for (const { first, count } of freed) yield* this.#subtract(first, count);
+    for (const { first, count } of freed) {
+      this.store.announce?.('cluster_free');
+      yield* this.#subtract(first, count);
+    }
   }
 
   /** Index of the last cluster in use; -1 if there is none. */
@@ -240,6 +247,7 @@ export class Refcounts {
     isExact: boolean,
     block?: { index: number; offset: number },
   ): Steps<number> {
+    this.store.announce?.('reftable_grow');
     const blockCount = this.#table.blocksFor(start + additional, !isExact);
     const table = this.#table.enlarged(isExact ? blockCount : blockCount + Math.ceil(blockCount / 2));
     if (block) table[block.index] = block.offset;

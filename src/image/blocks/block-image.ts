@@ -168,13 +168,17 @@ class Reader {
 
   run(): MaybePromise<void> {
     this.#ask();
-    if (this.#packed.length > 0) this.#work.push(this.parts.packed!.read(this.#packed));
+    if (this.#packed.length > 0) {
+      this.parts.source.announce?.('read_compressed');
+      this.#work.push(this.parts.packed!.read(this.#packed));
+    }
     return allSettled(this.#work);
   }
 
   #ask(): void {
     if (this.#host < 0) return;
     const part = this.into.subarray(this.#from - this.offset, this.#to - this.offset);
+    this.parts.source.announce?.('read_aio');
     this.#work.push(readPadded(this.parts.source, this.#host, part));
     this.#host = UNALLOCATED;
   }

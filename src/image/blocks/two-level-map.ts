@@ -105,8 +105,8 @@ export class TwoLevelMap implements WritableBlockMap {
 
   /** L2 tables before the L1 table that refers to them. */
   async commit(): Promise<void> {
-    await this.rules.l2Cache.flush();
-    await this.rules.l1.cache.flush();
+    await this.rules.l2Cache.flush(undefined, 'l2_update');
+    await this.rules.l1.cache.flush(undefined, 'l1_update');
   }
 
   async #allocatePacked(index: number, length: number, alignment: number): Promise<number> {
@@ -121,7 +121,7 @@ export class TwoLevelMap implements WritableBlockMap {
     this.rules.checkTable(table);
     const { l2Cache, l2Entries, entrySize } = this.rules;
     const at = table + (index % l2Entries) * entrySize;
-    const page = l2Cache.page(at);
+    const page = l2Cache.page(at, 'l2_load');
     if (isPending(page)) return page.then((arrived) => this.rules.readPlace(arrived.view, at - arrived.offset));
     return this.rules.readPlace(page.view, at - page.offset);
   }
@@ -130,7 +130,7 @@ export class TwoLevelMap implements WritableBlockMap {
     const { l2Cache, l2Entries, entrySize } = this.rules;
     const table = await this.#table(index);
     const at = table + (index % l2Entries) * entrySize;
-    const page = l2Cache.page(at);
+    const page = l2Cache.page(at, 'l2_load');
     const { view, offset } = isPending(page) ? await page : page;
     this.rules.writePlace(view, at - offset, place);
     // the page may have been evicted and come back while it was waited for, but not since

@@ -51,7 +51,9 @@ export class PlainImage implements Image {
   read(offset: number, into: Uint8Array): MaybePromise<void> {
     const stored = Math.max(0, Math.min(into.length, this.end - offset));
     if (stored < into.length) into.fill(0, stored);
-    if (stored > 0) return this.source.read(this.region.offset + offset, into.subarray(0, stored));
+    if (stored === 0) return;
+    this.source.announce?.('read_aio');
+    return this.source.read(this.region.offset + offset, into.subarray(0, stored));
   }
 
   details(): ImageDetails {
@@ -70,8 +72,10 @@ export class PlainImage implements Image {
 
   #describe(start: number, length: number, found: StorageExtent[]): Extent[] {
     const extents: Extent[] = [];
-    for (const { start: host, length: count, hole } of found) {
-      this.#append(extents, this.#extent(host - this.region.offset, count, hole ? 'zero' : 'data'));
+    for (const { start: host, length: count, hole, stored = !hole } of found) {
+      const extent = this.#extent(host - this.region.offset, count, hole ? 'zero' : 'data');
+      if (stored === hole) Object.assign(extent, hole ? { isHole: true } : { isAbsent: true, hostOffset: null });
+      this.#append(extents, extent);
     }
     const last = extents[extents.length - 1];
     const reached = last === undefined ? start : last.start + last.length;
@@ -82,7 +86,7 @@ export class PlainImage implements Image {
 
   #append(extents: Extent[], next: Extent): void {
     const last = extents[extents.length - 1];
-    if (last !== undefined && last.kind === next.kind) last.length += next.length;
+    if (last !== undefined && isAlike(last, next)) last.length += next.length;
     else extents.push(next);
   }
 
@@ -90,4 +94,8 @@ export class PlainImage implements Image {
     const extent = { start, length, kind, compressed: false, hostOffset: this.region.offset + start, depth: 0 };
     return kind === 'zero' && this.preallocated ? { ...extent, isHole: true } : extent;
   }
+}
+
+function isAlike(a: Extent, b: Extent): boolean {
+  return a.kind === b.kind && a.isHole === b.isHole && a.isAbsent === b.isAbsent;
 }

@@ -30,7 +30,10 @@ export class PlainWriter implements ImageWriter {
   }
 
   place(run: PreparedRun): PendingWrite {
-    return () => writePieces(this.store, 0, run.pieces, this.store.readsZero);
+    return () => {
+      this.store.announce?.('write_aio');
+      return writePieces(this.store, 0, run.pieces, this.store.readsZero);
+    };
   }
 
   async finish(): Promise<void> {
@@ -64,11 +67,15 @@ export class PlainEditor extends PlainImage implements EditableImage {
   }
 
   place(run: PreparedRun): PendingWrite {
-    return () => writePieces(this.store, this.region.offset, run.pieces, false);
+    return () => {
+      this.store.announce?.('write_aio');
+      return writePieces(this.store, this.region.offset, run.pieces, false);
+    };
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#check(offset, bytes.length);
+    this.store.announce?.('write_aio');
     await this.store.write(this.region.offset + offset, bytes);
   }
 

@@ -21,6 +21,8 @@ export interface NbdTarget extends NbdAddress {
   readonly openTimeout?: number;
   /** `reconnect-delay`, in seconds. */
   readonly reconnectDelay?: number;
+  /** `x-dirty-bitmap`: the metadata context to take for the status of blocks. */
+  readonly contextName?: string;
 }
 
 /** The port that IANA assigned to NBD. */
@@ -120,7 +122,7 @@ function inet(host: string, port: string): Endpoint {
 
 // --- QEMU's options ----------------------------------------------------------------------------------------------
 
-const OPTIONS = ['host', 'port', 'path', 'export', 'open-timeout', 'reconnect-delay'];
+const OPTIONS = ['host', 'port', 'path', 'export', 'open-timeout', 'reconnect-delay', 'x-dirty-bitmap'];
 
 /**
  * Reads options with flat names (`server.type`), each a string; `driver` must have been taken out.
@@ -130,11 +132,13 @@ export function parseNbdOptions(options: ReadonlyMap<string, string>): NbdTarget
   for (const key of options.keys()) checkOption(key);
   const openTimeout = seconds(options, 'open-timeout');
   const reconnectDelay = seconds(options, 'reconnect-delay');
+  const contextName = options.get('x-dirty-bitmap');
   return {
     endpoint: serverEndpoint(options) ?? legacyEndpoint(options),
     exportName: options.get('export') ?? '',
     ...(openTimeout === undefined ? {} : { openTimeout }),
     ...(reconnectDelay === undefined ? {} : { reconnectDelay }),
+    ...(contextName === undefined ? {} : { contextName }),
   };
 }
 

@@ -1,64 +1,23 @@
 /**
  * The operating system's errors as `ImageError`s.
  *
- * The message is the text of strerror(3), which is what `qemu-img` prints; Node words them differently ("no such file or
- * directory, open 'x'"), so the texts that storage meets are listed here.
+ * Node words them differently from strerror(3) ("no such file or directory, open 'x'"); the table of storage has the
+ * texts.
  */
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
-import { type ErrorCode, type ErrorContext, ImageError } from '../../errors.js';
-
-const TABLE: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  EPERM: ['denied', 'Operation not permitted'],
-  ENOENT: ['not-found', 'No such file or directory'],
-  EINTR: ['io', 'Interrupted system call'],
-  EIO: ['io', 'Input/output error'],
-  ENXIO: ['io', 'No such device or address'],
-  EBADF: ['io', 'Bad file descriptor'],
-  EAGAIN: ['locked', 'Resource temporarily unavailable'],
-  ENOMEM: ['io', 'Cannot allocate memory'],
-  EACCES: ['denied', 'Permission denied'],
-  EBUSY: ['locked', 'Device or resource busy'],
-  EEXIST: ['exists', 'File exists'],
-  EXDEV: ['unsupported', 'Invalid cross-device link'],
-  ENODEV: ['not-found', 'No such device'],
-  ENOTDIR: ['not-found', 'Not a directory'],
-  EISDIR: ['invalid', 'Is a directory'],
-  EINVAL: ['invalid', 'Invalid argument'],
-  ENFILE: ['io', 'Too many open files in system'],
-  EMFILE: ['io', 'Too many open files'],
-  ETXTBSY: ['locked', 'Text file busy'],
-  EFBIG: ['no-space', 'File too large'],
-  ENOSPC: ['no-space', 'No space left on device'],
-  ESPIPE: ['invalid', 'Illegal seek'],
-  EROFS: ['denied', 'Read-only file system'],
-  EPIPE: ['disconnected', 'Broken pipe'],
-  ENAMETOOLONG: ['invalid', 'File name too long'],
-  ENOLCK: ['io', 'No locks available'],
-  ENOSYS: ['unsupported', 'Function not implemented'],
-  ELOOP: ['invalid', 'Too many levels of symbolic links'],
-  EOVERFLOW: ['invalid', 'Value too large for defined data type'],
-  EOPNOTSUPP: ['unsupported', 'Operation not supported'],
-  ENOTSUP: ['unsupported', 'Operation not supported'],
-  EADDRINUSE: ['io', 'Address already in use'],
-  ENETUNREACH: ['disconnected', 'Network is unreachable'],
-  ECONNABORTED: ['disconnected', 'Software caused connection abort'],
-  ECONNRESET: ['disconnected', 'Connection reset by peer'],
-  ETIMEDOUT: ['disconnected', 'Connection timed out'],
-  ECONNREFUSED: ['disconnected', 'Connection refused'],
-  EHOSTUNREACH: ['disconnected', 'No route to host'],
-  ESTALE: ['io', 'Stale file handle'],
-  EDQUOT: ['no-space', 'Disk quota exceeded'],
-};
+import { type ErrorContext, ImageError } from '../../errors.js';
+import { SYSTEM_ERRORS, type SystemErrorReason } from '../../storage/system-errors.js';
 
 const nameOfErrno = new Map<number, string>();
 for (const [name, value] of Object.entries(constants.errno)) {
-  if (!nameOfErrno.has(value) || name in TABLE) nameOfErrno.set(value, name);
+  if (!nameOfErrno.has(value) || name in SYSTEM_ERRORS) nameOfErrno.set(value, name);
 }
 
-function describeErrno(name: string): readonly [ErrorCode, string] {
-  const known = TABLE[name];
-  if (known !== undefined) return known;
+function describeErrno(name: string): SystemErrorReason {
+  // Two names of one number on Linux; not so elsewhere.
+  const known = SYSTEM_ERRORS[name === 'ENOTSUP' ? 'EOPNOTSUPP' : name];
+  if (known !== undefined) return [known[1], known[2]];
   for (const [code, text] of getSystemErrorMap().values()) {
     if (code === name) return ['io', text.charAt(0).toUpperCase() + text.slice(1)];
   }

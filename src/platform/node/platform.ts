@@ -1,6 +1,7 @@
 /** Node as a platform of the commands: local files, devices, NBD. */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { protocolPrefix } from '../../commands/file-names.js';
 import type { Access, Address, OpenStorage, Platform, Protocol } from '../../commands/platform.js';
 import { ImageError } from '../../errors.js';
 import type { OptionTable } from '../../image/options.js';
@@ -35,12 +36,18 @@ const fileProtocol: Protocol = {
 
 /** The path of `x`, `file:x` or `filename=x`; '' if there is none. Throws `invalid` for other options. */
 function pathOf(address: Address): string {
-  if (typeof address === 'string') return address.replace(/^(file|host_device):/, '');
+  if (typeof address === 'string') return plainPath(address);
   for (const key of address.keys()) {
     if (key !== 'filename' && key !== 'locking' && key !== 'aio')
       throw new ImageError('invalid', `Block protocol 'file' doesn't support the option '${key}'`);
   }
   return address.get('filename') ?? '';
+}
+
+/** A file name without its prefix; what is left must not look as if it had another one. */
+function plainPath(name: string): string {
+  const path = name.replace(/^(file|host_device):/, '');
+  return path === name || protocolPrefix(path) === null ? path : `./${path}`;
 }
 
 /** `locking=off`: as if it were shared; what is written is always locked. Throws `invalid` or `unsupported`. */
@@ -79,10 +86,11 @@ function describeFile(store: FileStore, path: string): OpenStorage {
   };
 }
 
-function timeouts({ openTimeout, reconnectDelay }: NbdTarget) {
+function tuning({ openTimeout, reconnectDelay, contextName }: NbdTarget) {
   return {
     ...(openTimeout === undefined ? {} : { openTimeout }),
     ...(reconnectDelay === undefined ? {} : { reconnectDelay }),
+    ...(contextName === undefined ? {} : { contextName }),
   };
 }
 
@@ -97,7 +105,7 @@ const nbdProtocol: Protocol = {
     const store = await openNbd(target, {
       writable: mode !== 'read',
       keepAllocated,
-      ...timeouts(target),
+      ...tuning(target),
       ...(signal === undefined ? {} : { signal }),
     });
     return {

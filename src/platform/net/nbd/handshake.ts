@@ -47,7 +47,9 @@ export interface ExportInfo {
   /** `TransmissionFlag`s. */
   flags: number;
   headers: HeaderStyle;
-  /** The id of the metadata context base:allocation; null if the server does not tell data from holes. */
+  /** The metadata context that tells data from holes: base:allocation, or what stands in for it. */
+  contextName: string;
+  /** Its id; null if the server does not know it. */
   allocationContext: number | null;
   /** Null if the server advertised none. */
   blockSizes: BlockSizes | null;
@@ -58,10 +60,10 @@ type Send = (bytes: Uint8Array) => void;
 const utf8 = new TextEncoder();
 
 /** Negotiates for the export; `name` must be at most 4096 bytes. */
-export function* negotiate(send: Send, name: string): Parser<ExportInfo> {
+export function* negotiate(send: Send, name: string, contextName = BASE_ALLOCATION): Parser<ExportInfo> {
   const greeting = GREETING.read(yield GREETING.size);
   if (greeting.password !== INIT_PASSWD) throw badMagic('initial', greeting.password);
-  if (greeting.style === CLISERV_MAGIC) return yield* oldstyle(name);
+  if (greeting.style === CLISERV_MAGIC) return yield* oldstyle(name, contextName);
   if (greeting.style !== IHAVEOPT) throw badMagic('server', greeting.style);
 
   const flags = viewOf(yield 2).getUint16(0) & (HandshakeFlag.FIXED_NEWSTYLE | HandshakeFlag.NO_ZEROES);
@@ -70,7 +72,14 @@ export function* negotiate(send: Send, name: string): Parser<ExportInfo> {
   send(answer);
 
   const haggling = new OptionHaggling(send);
-  const info: ExportInfo = { size: 0, flags: 0, headers: 'simple', allocationContext: null, blockSizes: null };
+  const info: ExportInfo = {
+    size: 0,
+    flags: 0,
+    headers: 'simple',
+    contextName,
+    allocationContext: null,
+    blockSizes: null,
+  };
   if (flags & HandshakeFlag.FIXED_NEWSTYLE && (yield* haggle(haggling, name, info))) return info;
   yield* exportName(haggling, name, info, (flags & HandshakeFlag.NO_ZEROES) === 0);
   return info;
@@ -80,7 +89,7 @@ export function* negotiate(send: Send, name: string): Parser<ExportInfo> {
 function* haggle(haggling: OptionHaggling, name: string, info: ExportInfo): Parser<boolean> {
   try {
     info.headers = yield* chooseHeaders(haggling);
-    if (info.headers !== 'simple') info.allocationContext = yield* selectAllocation(haggling, name);
+    if (info.headers !== 'simple') info.allocationContext = yield* selectContext(haggling, name, info.contextName);
     if (yield* go(haggling, name, info)) return true;
     yield* expectListed(haggling, name);
     return false;
@@ -99,11 +108,11 @@ function checkedSize(size: bigint): number {
   return Number(size);
 }
 
-function* oldstyle(name: string): Parser<ExportInfo> {
+function* oldstyle(name: string, contextName: string): Parser<ExportInfo> {
   if (name !== '') throw new ImageError('not-found', 'Server does not support non-empty export names');
   const { size, flags } = OLDSTYLE_EXPORT.read(yield OLDSTYLE_EXPORT.size);
   yield RESERVED_SIZE;
-  return { size: checkedSize(size), flags, headers: 'simple', allocationContext: null, blockSizes: null };
+  return { size: checkedSize(size), flags, headers: 'simple', contextName, allocationContext: null, blockSizes: null };
 }
 
 function* chooseHeaders(haggling: OptionHaggling): Parser<HeaderStyle> {
@@ -130,18 +139,17 @@ function joined(...parts: Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Asks for block status by base:allocation; a server that refuses just has none. */
-function* selectAllocation(haggling: OptionHaggling, name: string): Parser<number | null> {
+/** Asks for block status by a context; a server that refuses just has none. */
+function* selectContext(haggling: OptionHaggling, name: string, context: string): Parser<number | null> {
   const one = new Uint8Array([0, 0, 0, 1]);
-  haggling.request(Option.SET_META_CONTEXT, joined(counted(name), one, counted(BASE_ALLOCATION)));
+  haggling.request(Option.SET_META_CONTEXT, joined(counted(name), one, counted(context)));
   let id: number | null = null;
   for (;;) {
     const reply = yield* haggling.reply(Option.SET_META_CONTEXT);
     if (reply.error !== null || reply.type === OptionReply.ACK) return id;
     if (reply.type !== OptionReply.META_CONTEXT || reply.data.length < 4 || id !== null)
       throw protocolError('bad reply to SET_META_CONTEXT');
-    if (text(reply.data.subarray(4)) !== BASE_ALLOCATION)
-      throw protocolError('a metadata context that was not asked for');
+    if (text(reply.data.subarray(4)) !== context) throw protocolError('a metadata context that was not asked for');
     id = viewOf(reply.data).getUint32(0);
   }
 }

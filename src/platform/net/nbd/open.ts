@@ -24,6 +24,8 @@ export interface NbdOptions {
   openTimeout?: number;
   /** As `reconnect-delay` of QEMU, in seconds: so long requests wait for a new connection when it breaks. Default 0. */
   reconnectDelay?: number;
+  /** The metadata context to take for the status of blocks. Default base:allocation. */
+  contextName?: string;
   /** Breaks the connections and fails everything with `aborted`, also after opening. */
   signal?: AbortSignal;
 }
@@ -54,6 +56,8 @@ export async function openNbd(target: string | NbdAddress, options: NbdOptions):
   );
   try {
     const { info } = await pool.start(1000 * (options.openTimeout ?? 0));
+    if (options.contextName !== undefined && info.allocationContext === null)
+      throw new ImageError('not-found', `requested x-dirty-bitmap ${options.contextName} not found`, { file: name });
     if (options.writable && info.flags & TransmissionFlag.READ_ONLY)
       throw new ImageError('denied', 'request on write for read-only export', { file: name });
     return new NbdStore(name, info, pool, { keepAllocated: options.keepAllocated ?? false, onClose: release });
@@ -67,7 +71,7 @@ export async function openNbd(target: string | NbdAddress, options: NbdOptions):
 /** Makes one connection and shakes hands, in the time allowed. */
 async function openTransmission(
   address: NbdAddress,
-  { connect, connectTimeout = DEFAULT_CONNECT_TIMEOUT }: NbdOptions,
+  { connect, contextName, connectTimeout = DEFAULT_CONNECT_TIMEOUT }: NbdOptions,
   stop: AbortSignal,
 ): Promise<Transmission> {
   const limit = new AbortController();
@@ -79,7 +83,7 @@ async function openTransmission(
     onAbort(limit.signal, () => connection.destroy(limit.signal.reason));
     const send = (bytes: Uint8Array) => connection.send([bytes]);
     try {
-      const info = await inbox.run(negotiate(send, address.exportName));
+      const info = await inbox.run(negotiate(send, address.exportName, contextName));
       return new Transmission(info, connection, inbox);
     } catch (error) {
       await connection.end();

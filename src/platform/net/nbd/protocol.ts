@@ -150,9 +150,13 @@ export const STATUS_EXTENT_EXT = fields('big', { length: [0, 'u64'], flags: [12,
 /** "Servers SHOULD NOT send more than 2^20 extents in a single reply chunk". */
 export const MAX_STATUS_EXTENTS = 2 ** 20;
 
-/** The metadata context of holes and zeroes, and the flag that says: reads as zeroes. */
+/** The metadata context of holes and zeroes, and its flags: no space is taken; reads as zeroes. */
 export const BASE_ALLOCATION = 'base:allocation';
+export const STATE_HOLE = 1 << 0;
 export const STATE_ZERO = 1 << 1;
+
+/** QEMU's metadata context for how deep in the backing chain something is allocated: 0 nowhere, 1 at the top. */
+export const ALLOCATION_DEPTH = 'qemu:allocation-depth';
 
 /** "Size constraints": what every server must take when it names no maximum, and the most that is ever sent. */
 export const DEFAULT_MAX_PAYLOAD = 32 * 1024 * 1024;

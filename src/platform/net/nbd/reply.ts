@@ -4,6 +4,7 @@ import type { Parser } from '../inbox.js';
 import { printable, protocolError, RequestError } from './errors.js';
 import type { ExportInfo } from './handshake.js';
 import {
+  ALLOCATION_DEPTH,
   CHUNK,
   CHUNK_LENGTH,
   ChunkFlag,
@@ -15,6 +16,7 @@ import {
   MAX_STATUS_EXTENTS,
   OFFSET_DATA,
   OFFSET_HOLE,
+  STATE_HOLE,
   STATE_ZERO,
   STATUS_CONTEXT,
   STATUS_CONTEXT_EXT,
@@ -28,6 +30,8 @@ export interface BlockExtent {
   length: number;
   /** It reads as zeroes. */
   zero: boolean;
+  /** Space is taken for it. */
+  stored: boolean;
 }
 
 /** As many extents of one reply are kept; a server may send sixteen times as many. */
@@ -110,13 +114,21 @@ function* receiveStatus(pending: PendingReply, length: number, info: ExportInfo)
   for (let i = 0; i < count; i++) {
     const extent = entry.read(yield entry.size);
     if (extent.length === 0) throw protocolError('a block status extent of length zero');
-    append(extents, extent.length, (extent.flags & STATE_ZERO) !== 0);
+    append(extents, extent.length, statusOf(extent.flags, info.contextName));
   }
 }
 
 /** Adds an extent. Neighbours of one status are one; those beyond the limit are forgotten: the answer is a prefix. */
-function append(extents: BlockExtent[], length: number, zero: boolean): void {
+function append(extents: BlockExtent[], length: number, { zero, stored }: Omit<BlockExtent, 'length'>): void {
+  if (extents.length >= MAX_KEPT_EXTENTS) return;
   const last = extents.at(-1);
-  if (last !== undefined && last.zero === zero && extents.length < MAX_KEPT_EXTENTS) last.length += length;
-  else if (extents.length < MAX_KEPT_EXTENTS) extents.push({ length, zero });
+  if (last !== undefined && last.zero === zero && last.stored === stored) last.length += length;
+  else extents.push({ length, zero, stored });
+}
+
+/** What the flags of base:allocation say; those of any other context are taken for the same, as QEMU takes them. */
+function statusOf(flags: number, context: string): Omit<BlockExtent, 'length'> {
+  // Of depths, all below the first backing file count as one.
+  const state = context === ALLOCATION_DEPTH ? Math.min(flags, 2) : flags;
+  return { zero: (state & STATE_ZERO) !== 0, stored: (state & STATE_HOLE) === 0 };
 }

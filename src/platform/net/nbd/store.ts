@@ -213,11 +213,11 @@ export class NbdStore implements ByteStore {
 function clipped(extents: readonly BlockExtent[], start: number, range: Range): StorageExtent[] {
   const found: StorageExtent[] = [];
   let at = start;
-  for (const { length, zero } of extents) {
+  for (const { length, zero, stored } of extents) {
     const from = Math.max(at, range.start);
     at += length;
     const to = Math.min(at, range.end);
-    if (from < to) found.push({ start: from, length: to - from, hole: zero });
+    if (from < to) found.push({ start: from, length: to - from, hole: zero, stored });
     if (at >= range.end) break;
   }
   return found;
