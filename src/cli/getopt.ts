@@ -36,6 +36,9 @@ interface Match<O> {
   name: string;
 }
 
+/** Whether an argument is an operand whatever it looks like; `operands` came before it. */
+export type OperandRule = (arg: string, operands: readonly string[]) => boolean;
+
 /**
  * Yields the options in the order of the command line and puts the operands into `operands`. With `stopAtOperand` it
  * ends at the first one, and all that follows is operands. Throws `UsageError` when it gets to what is wrong, so that
@@ -45,12 +48,16 @@ export function* readOptions<O extends OptionNames>(
   args: readonly string[],
   table: readonly O[],
   operands: string[],
-  stopAtOperand = false,
+  {
+    stopAtOperand = false,
+    isOperand = () => false,
+  }: { stopAtOperand?: boolean; isOperand?: OperandRule | undefined } = {},
 ): Generator<Given<O>> {
   const rest = [...args];
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === '--') break;
-    if (arg.startsWith('--')) yield readLong(arg.slice(2), rest, table);
+    if (isOperand(arg, operands)) operands.push(arg);
+    else if (arg.startsWith('--')) yield readLong(arg.slice(2), rest, table);
     else if (arg.startsWith('-') && arg !== '-') yield* readShort(arg.slice(1), rest, table);
     else {
       operands.push(arg);

@@ -26,7 +26,7 @@ const STANDARD_OPTIONS: StandardOption[] = [
 async function main(args: readonly string[], platform: Platform): Promise<number> {
   if (args.length === 0) throw new UsageError('Not enough arguments');
   const operands: string[] = [];
-  for (const { option } of readOptions(args, STANDARD_OPTIONS, operands, true)) {
+  for (const { option } of readOptions(args, STANDARD_OPTIONS, operands, { stopAtOperand: true })) {
     if (option.name === 'trace') throw new UsageError('tracing is not supported');
     print(option.name === 'version' ? versionText() : usage());
     return 0;

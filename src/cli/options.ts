@@ -7,7 +7,7 @@ import { parseInteger } from '../commands/blockdev.js';
 import { parseSize } from '../commands/sizes.js';
 import { ImageError } from '../errors.js';
 import type { Secrets } from '../image/encryption.js';
-import { type OptionNames, readOptions, UsageError } from './getopt.js';
+import { type OperandRule, type OptionNames, readOptions, UsageError } from './getopt.js';
 import { COMMAND } from './program.js';
 
 /** What the help prints of an option. */
@@ -53,9 +53,10 @@ export function parseInto<R extends HelpRequest>(
   request: R,
   table: readonly Option<R>[],
   args: readonly string[],
+  isOperand?: OperandRule,
 ): string[] {
   const operands: string[] = [];
-  for (const { option: each, value } of readOptions(args, table, operands)) {
+  for (const { option: each, value } of readOptions(args, table, operands, { isOperand })) {
     each.set(request, value);
     if (request.help) throw new HelpWanted();
   }
@@ -76,14 +77,22 @@ export function sizeArgument(what: string, text: string): number {
   return sizeBetween(what, text, 0);
 }
 
+/** A size from the command line, exact. Throws `invalid`, naming `what`. */
+export function wholeSizeArgument(what: string, text: string): bigint {
+  return wholeSizeBetween(what, text, 0, (1n << 63n) - 1n);
+}
+
 /** A size between two others; both ends are those of `int64_t` unless given. Throws `invalid`, naming `what`. */
 export function sizeBetween(what: string, text: string, least: number, most?: number): number {
+  return Number(wholeSizeBetween(what, text, least, most === undefined ? (1n << 63n) - 1n : BigInt(most)));
+}
+
+function wholeSizeBetween(what: string, text: string, least: number, limit: bigint): bigint {
   const size = parseSize(text);
   if (size === 'malformed') throw new ImageError('invalid', `Invalid ${what} specified: '${text}'`);
-  const limit = most === undefined ? (1n << 63n) - 1n : BigInt(most);
   if (size === 'out of range' || size > limit || size < least)
     throw new ImageError('invalid', `Invalid ${what} specified. Must be between ${least} and ${limit}.`);
-  return Number(size);
+  return size;
 }
 
 /** A whole number between two others. Throws `invalid`, naming `what`. */

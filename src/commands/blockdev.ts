@@ -72,7 +72,21 @@ export function parseSwitch(name: string, value: string): boolean {
 
 /** A size as an option value. Throws `invalid`. */
 export function parseSizeOption(name: string, value: string): number {
-  const size = parseSize(value);
+  const size = parseWholeSize(name, value);
+  if (size > Number.MAX_SAFE_INTEGER) throw outOfRange(name, value);
+  return Number(size);
+}
+
+/** A size, or with a sign what is to be added to one. */
+export function parseRelativeSize(name: string, value: string): { size: bigint; isRelative: boolean } {
+  const isRelative = /^[+-]/.test(value);
+  const size = parseWholeSize(name, isRelative ? value.slice(1) : value);
+  return { size: value.startsWith('-') ? -size : size, isRelative };
+}
+
+/** All of what 64 bits hold. */
+function parseWholeSize(name: string, value: string): bigint {
+  const size = /^\s*-/.test(value) ? 'malformed' : parseSize(value);
   if (size === 'malformed') {
     throw new ImageError(
       'invalid',
@@ -80,10 +94,12 @@ export function parseSizeOption(name: string, value: string): number {
         'Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\nand exabytes, respectively.',
     );
   }
-  if (size === 'out of range' || size > Number.MAX_SAFE_INTEGER) {
-    throw new ImageError('invalid', `Value '${value}' is out of range for parameter '${name}'`);
-  }
-  return Number(size);
+  if (size === 'out of range') throw outOfRange(name, value);
+  return size;
+}
+
+function outOfRange(name: string, value: string): ImageError {
+  return new ImageError('invalid', `Value '${value}' is out of range for parameter '${name}'`);
 }
 
 /** A whole number as an option value, decimal, octal (0…) or hexadecimal (0x…). Throws `invalid`. */

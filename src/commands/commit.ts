@@ -7,6 +7,7 @@ import { findBackingFile } from './chain-search.js';
 import { chainOf, type GraphNode, type ImageNode, nodeName } from './graph.js';
 import { type EditTarget, ImageOpener } from './open.js';
 import type { CacheMode, Platform } from './platform.js';
+import { resizeTarget } from './resize.js';
 import type { ImageName, Trust } from './settings.js';
 
 export interface CommitRequest extends ImageName, Trust {
@@ -38,7 +39,7 @@ export async function commitImage(
     const top = await opener.edit(request, { cache, compress: false, keepAllocated: false, shareChain: true, signal });
     const base = await findBase(opener, top.node, request);
     const target = await editBase(opener, base, cache, signal);
-    await fitSize(target, top.editor.size);
+    await fitSize(opener, target, top.editor.size);
     const layers = chainOf(top.node).indexOf(base);
     const changes = new ChangesImage(await opener.disk(top.node), layers);
     const options = {
@@ -94,7 +95,9 @@ function editBase(
   return opener.edit(name, { cache, compress: false, keepAllocated: false, signal });
 }
 
-async function fitSize({ node, editor }: EditTarget, size: number): Promise<void> {
-  if (editor.size >= size) return;
-  throw new ImageError('unsupported', `Could not resize '${nodeName(node)}': format '${editor.format}' cannot grow`);
+async function fitSize(opener: ImageOpener, target: EditTarget, size: number): Promise<void> {
+  if (target.editor.size >= size) return;
+  await resizeTarget(opener, target, size, 'off').catch((error) => {
+    throw error instanceof ImageError ? error.prefixed(`Could not resize '${nodeName(target.node)}': `) : error;
+  });
 }

@@ -4,12 +4,14 @@
  * A driver has only the methods that its format supports; an absent method *is* the statement "not supported".
  */
 import type { Kernels } from '../kernels/kernels.js';
+import type { MaybePromise } from '../maybe.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
 import type { AmendableImage } from './amend.js';
 import type { CheckableImage, CheckEvents } from './check.js';
 import type { EncryptionContext } from './encryption.js';
 import type { Identity } from './identity.js';
 import type { EditableImage, Image, ImageWriter } from './image.js';
+import type { Measurement, MeasureRequest } from './measure.js';
 import type { OptionTable, OptionValues } from './options.js';
 
 /** What a driver needs of the world besides the storage itself. */
@@ -96,6 +98,8 @@ export interface ImageDriver {
   open?(source: ByteSource, context: DriverContext): Promise<Image>;
   /** Makes an empty image in `target` (empty itself) and returns the writer that fills it. */
   create?(target: ByteStore, request: CreateRequest, context: DriverContext): Promise<ImageWriter>;
+  /** What a new image would take, without making one. Throws `invalid` for options. */
+  measure?(request: MeasureRequest, context: DriverContext): MaybePromise<Measurement>;
   /** Opens an existing image for writing. */
   edit?(store: ByteStore, request: EditRequest, context: DriverContext): Promise<EditableImage>;
   /** What `AmendRequest.options` may hold; present if `amend` is. */

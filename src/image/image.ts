@@ -7,6 +7,7 @@
 import type { ImageError } from '../errors.js';
 import type { Codec, Piece, UnitEncoding } from '../kernels/kernels.js';
 import type { MaybePromise } from '../maybe.js';
+import type { Preallocation } from '../storage/storage.js';
 
 /**
  * What is known of a stretch of the guest's disk without reading it.
@@ -176,8 +177,21 @@ export interface ImageWriter {
   close(): Promise<void>;
 }
 
+/** How space is given to the part that a disk grows by; 'metadata': places in the tables, no space in the storage. */
+export type GrowthPreallocation = Preallocation | 'metadata';
+
+/** How a disk is to get another size. */
+export interface ResizeRequest {
+  /** Only for growing. */
+  preallocation: GrowthPreallocation;
+  /** The backing file is longer than the disk was: what is added has to hide it. */
+  hidesBacking: boolean;
+}
+
 /** An image that can be changed in place: convert -n, commit, rebase, resize. */
 export interface EditableImage extends Image, ImageWriter {
+  /** Guest disk in bytes; another one after `resize`. */
+  readonly size: number;
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** Makes the range read as zeros, hiding the backing file. */
   zero(offset: number, length: number): Promise<void>;
@@ -192,6 +206,11 @@ export interface EditableImage extends Image, ImageWriter {
    * would gain no space.
    */
   empty?(): Promise<void>;
+  /**
+   * Makes the disk longer, by zeros (where all of it is encrypted: by noise), or shorter. `size` may be any positive
+   * number. Nothing may be in flight. Absent: the format's disks keep their size. Throws `invalid` or `unsupported`.
+   */
+  resize?(size: number, request: ResizeRequest): Promise<void>;
 }
 
 /** A data extent is what must be read; the other kinds read as zeros in an image without a backing file. */

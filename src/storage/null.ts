@@ -10,7 +10,7 @@ export class NullStore implements ByteStore {
   readonly extents?: (offset: number, length: number) => StorageExtent[];
 
   constructor(
-    private readonly driver: string,
+    driver: string,
     readonly size: number,
     readZeroes: boolean,
   ) {
@@ -28,7 +28,8 @@ export class NullStore implements ByteStore {
   zero(): void {}
 
   async truncate(size: number): Promise<void> {
-    if (size !== this.size) throw new ImageError('invalid', `Cannot resize ${this.driver}`, { file: this.name });
+    if (size !== this.size)
+      throw new ImageError('invalid', 'Image format driver does not support resize', { file: this.name });
   }
 
   async flush(): Promise<void> {}

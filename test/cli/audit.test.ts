@@ -100,6 +100,16 @@ const DECISIONS: { [verb: string]: Decisions } = {
     '--object': OBJECT,
     ...EXTERNAL,
   },
+  resize: {
+    '-h --help': SAME,
+    '-f --format': SAME,
+    '--image-opts': SAME,
+    '--shrink': SAME,
+    '--preallocation': SAME,
+    '-q --quiet': SAME,
+    '--object': OBJECT,
+    ...EXTERNAL,
+  },
   info: {
     '-h --help': SAME,
     '-f --format': SAME,

@@ -14,7 +14,7 @@ const table: (OptionNames & { name: string })[] = [
 
 function parse(line: string, stopAtOperand = false) {
   const operands: string[] = [];
-  const given = [...readOptions(line.split(' '), table, operands, stopAtOperand)];
+  const given = [...readOptions(line.split(' '), table, operands, { stopAtOperand })];
   return {
     options: given.map(({ option, value }) => (value === '' ? option.name : `${option.name}=${value}`)),
     operands,

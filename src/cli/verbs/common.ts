@@ -1,10 +1,13 @@
 /** Options that several verbs share. */
+import { parseKeyValues } from '../../commands/blockdev.js';
 import { isOptionList } from '../../commands/create-options.js';
+import type { SnapshotChoice } from '../../commands/snapshots.js';
 import { ImageError } from '../../errors.js';
 import type { IdentityWishes } from '../../image/identity.js';
 import type { UnpackWishes } from '../../unpack/unpacking.js';
 import { withObject } from '../objects.js';
 import { type HelpRequest, type Option, type OutputFormat, option, outputArgument, sizeArgument } from '../options.js';
+import { printError } from '../program.js';
 
 export interface ReadingRequest extends HelpRequest {
   format: string | null;
@@ -123,4 +126,20 @@ export function outputOption<R extends { output: OutputFormat }>(): Option<R> {
 export function appendOptions(request: { options: string | null }, list: string): void {
   if (!isOptionList(list)) throw new ImageError('invalid', `Invalid option list: ${list}`);
   request.options = request.options === null ? list : `${request.options},${list}`;
+}
+
+/** An id or a name, or `snapshot.id=…,snapshot.name=…`. */
+export function snapshotArgument(text: string): SnapshotChoice {
+  if (!text.startsWith('snapshot.')) return { idOrName: text };
+  let id: string | null = null;
+  let name: string | null = null;
+  for (const { key, value } of parseKeyValues(text)) {
+    if (key === 'snapshot.id') id = value;
+    else if (key === 'snapshot.name') name = value;
+    else {
+      printError(`Invalid parameter '${key}'`);
+      throw new ImageError('invalid', `Failed in parsing snapshot param '${text}'`);
+    }
+  }
+  return { id, name };
 }

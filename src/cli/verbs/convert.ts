@@ -1,5 +1,5 @@
 /** `convert` on the command line. */
-import { asksForHelp, parseKeyValues } from '../../commands/blockdev.js';
+import { asksForHelp } from '../../commands/blockdev.js';
 import {
   CONVERT_DEFAULTS,
   type ConvertRequest,
@@ -7,13 +7,12 @@ import {
   convert as convertImages,
 } from '../../commands/convert.js';
 import type { Platform } from '../../commands/platform.js';
-import type { SnapshotChoice } from '../../commands/snapshots.js';
 import { ImageError } from '../../errors.js';
 import { createOptionsHelp, ownOptionsHelp } from '../create-help.js';
 import { runLong } from '../long-work.js';
 import { helpOption, integerArgument, type Option, option, parseInto, sizeArgument } from '../options.js';
 import { print } from '../output.js';
-import { printError, printWarning } from '../program.js';
+import { printWarning } from '../program.js';
 import {
   appendOptions,
   environmentIdentity,
@@ -22,6 +21,7 @@ import {
   type ProgressRequest,
   progressOptions,
   reproducibleOption,
+  snapshotArgument,
   unpackOptions,
 } from './common.js';
 import type { Verb } from './verb.js';
@@ -48,23 +48,8 @@ const setSparse: Set = (request, value) => {
 };
 
 const setSnapshot: Set = (request, value) => {
-  request.snapshot = value.startsWith('snapshot.') ? snapshotChoice(value) : { idOrName: value };
+  request.snapshot = snapshotArgument(value);
 };
-
-/** `snapshot.id=…,snapshot.name=…` */
-function snapshotChoice(text: string): SnapshotChoice {
-  let id: string | null = null;
-  let name: string | null = null;
-  for (const { key, value } of parseKeyValues(text)) {
-    if (key === 'snapshot.id') id = value;
-    else if (key === 'snapshot.name') name = value;
-    else {
-      printError(`Invalid parameter '${key}'`);
-      throw new ImageError('invalid', `Failed in parsing snapshot param '${text}'`);
-    }
-  }
-  return { id, name };
-}
 
 const sourceOptions: readonly Option<ConvertArguments>[] = [
   option('f', 'source-format', 'FMT', 'format of the sources; probed unless given', (request, value) => {

@@ -9,11 +9,13 @@ import { create } from './create.js';
 import { dd } from './dd.js';
 import { info } from './info.js';
 import { map } from './map.js';
+import { measure } from './measure.js';
 import { rebase } from './rebase.js';
+import { resize } from './resize.js';
 import type { Verb } from './verb.js';
 
 /** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = ['bench', 'bitmap', 'measure', 'resize', 'snapshot'];
+const MISSING = ['bench', 'bitmap', 'snapshot'];
 
 function missing(name: string): Verb {
   return {
@@ -26,6 +28,19 @@ function missing(name: string): Verb {
 }
 
 /** The verbs that do something. */
-export const availableVerbs: readonly Verb[] = [amend, check, commit, compare, convert, create, dd, info, map, rebase];
+export const availableVerbs: readonly Verb[] = [
+  amend,
+  check,
+  commit,
+  compare,
+  convert,
+  create,
+  dd,
+  info,
+  map,
+  measure,
+  rebase,
+  resize,
+];
 
 export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];

@@ -6,9 +6,10 @@ import type { CreateRequest, DriverContext } from '../../image/driver.js';
 import { EncryptedStore } from '../../image/encrypted-store.js';
 import { encryptionUnavailable, passphraseOf } from '../../image/encryption.js';
 import type { ImageWriter, PendingWrite, PreparedRun } from '../../image/image.js';
-import { createLuks, type NewLuks } from '../../image/luks/create.js';
+import { createLuks, type NewLuks, payloadOffsetOf } from '../../image/luks/create.js';
 import { HEADER_AREA } from '../../image/luks/layout.js';
 import { luksOptions } from '../../image/luks/options.js';
+import type { Measurement, MeasureRequest } from '../../image/measure.js';
 import type { OptionValues } from '../../image/options.js';
 import { writePieces } from '../../image/pieces.js';
 import type { ByteStore, Preallocation } from '../../storage/storage.js';
@@ -37,6 +38,17 @@ export async function createLuksImage(
   if (!target.readsZero) await target.write(0, new Uint8Array(HEADER_AREA));
   await target.write(HEADER_AREA, container.material);
   return new LuksWriter(target, container, size, request.flush);
+}
+
+/** Every sector takes its place. Throws `invalid`, `not-found` for the secret, `unsupported`. */
+export function measureLuks({ size, options }: MeasureRequest, { encryption }: DriverContext): Measurement {
+  if (encryption === undefined) throw encryptionUnavailable();
+  if (options['detached-header'] !== undefined)
+    throw new ImageError('invalid', "Parameter 'detached-header' is unexpected");
+  const { cipher } = luksOptions(encryption.crypto, options);
+  passphraseOf(encryption, 'key-secret', options['key-secret']);
+  const bytes = BigInt(payloadOffsetOf(cipher)) + size;
+  return { required: bytes, fullyAllocated: bytes, bitmaps: null };
 }
 
 function preallocationOf({ preallocation = 'off' }: OptionValues): Preallocation {

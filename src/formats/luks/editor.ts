@@ -2,9 +2,10 @@
 import { ImageError } from '../../errors.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
 import { EncryptedStore } from '../../image/encrypted-store.js';
-import type { EditableImage, PendingWrite, PreparedRun } from '../../image/image.js';
+import type { EditableImage, PendingWrite, PreparedRun, ResizeRequest } from '../../image/image.js';
 import type { LuksHeader } from '../../image/luks/header.js';
 import { writePieces } from '../../image/pieces.js';
+import { changeLength } from '../../storage/length.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { UNIT } from './create.js';
 import { cipherOf, LuksImage, readHeader } from './image.js';
@@ -17,11 +18,11 @@ export class LuksEditor extends LuksImage implements EditableImage {
 
   constructor(
     private readonly store: ByteStore,
-    header: LuksHeader,
+    private readonly luks: LuksHeader,
     private readonly sectors: EncryptedStore,
     private readonly flushes: boolean,
   ) {
-    super(store, header, sectors);
+    super(store, luks, sectors);
   }
 
   place(run: PreparedRun): PendingWrite {
@@ -36,6 +37,10 @@ export class LuksEditor extends LuksImage implements EditableImage {
   async zero(offset: number, length: number): Promise<void> {
     this.#check(offset, length);
     await this.sectors.zero(offset, length);
+  }
+
+  resize(size: number, { preallocation }: ResizeRequest): Promise<void> {
+    return changeLength(this.store, this.luks.payloadOffset + size, preallocation);
   }
 
   flush(): Promise<void> {

@@ -17,15 +17,15 @@ export class LuksImage implements Image {
   readonly clusterSize = 1;
   readonly backing = null;
   readonly snapshots = [];
-  readonly size: number;
-
   /** `disk`: the decrypted sectors, or why there are none. */
   constructor(
     private readonly source: ByteSource,
     private readonly header: LuksHeader,
     private readonly disk: ByteSource | ImageError,
-  ) {
-    this.size = diskSize(source, header);
+  ) {}
+
+  get size(): number {
+    return diskSize(this.source, this.header);
   }
 
   get unreadable(): ImageError | null {

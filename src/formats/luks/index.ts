@@ -5,7 +5,7 @@ import { isLuks } from '../../image/luks/header.js';
 import { luksOptionRows } from '../../image/luks/options.js';
 import type { OptionTable } from '../../image/options.js';
 import { openForAmend } from './amend.js';
-import { createLuksImage } from './create.js';
+import { createLuksImage, measureLuks } from './create.js';
 import { editLuks } from './editor.js';
 import { openLuks } from './image.js';
 
@@ -37,6 +37,7 @@ export const luks: ImageDriver = {
   probe: ({ head }) => (isLuks(head) ? 100 : 0),
   open: openLuks,
   create: createLuksImage,
+  measure: measureLuks,
   edit: editLuks,
   amendOptions: luksAmendRows(''),
   amend: openForAmend,

@@ -36,7 +36,7 @@ export class BitmapTracker {
     let memory = NOTES_MEMORY;
     for (const bitmap of bitmaps) {
       if (!bitmap.auto || bitmap.inUse) continue;
-      const bytes = Math.ceil(Math.ceil(parts.header.size / bitmap.granularity) / 8);
+      const bytes = bitsLength(parts.header.size, bitmap);
       const bits = bytes <= memory ? new Uint8Array(bytes) : null;
       if (bits !== null) memory -= bytes;
       this.#notes.push({ bitmap, bits });
@@ -67,8 +67,27 @@ export class BitmapTracker {
     }
   }
 
-  #contentOf(bitmap: Bitmap): AsyncIterable<BitmapStretch> {
-    return bitmapStretches(this.parts.store, this.parts.header, bitmap);
+  /**
+   * The disk had `before` bytes and has the header's size now: all bitmaps are stored anew, cut off or continued with
+   * zeros, and the directory with them. False if there are none.
+   */
+  async resize(before: number): Promise<boolean> {
+    const { header, refcounts } = this.parts;
+    for (const bitmap of [...this.store.all]) {
+      const old = await this.#clustersOf(bitmap);
+      const content = this.#contentOf(bitmap, { ...header, size: before });
+      const stored = await this.store.replace(bitmap, resized(content, bitmap, before, header.size), bitmap.inUse);
+      for (const { offset, length } of old) await perform(refcounts.free(offset, length));
+      const notes = this.#notes.find((each) => each.bitmap === bitmap);
+      if (notes === undefined) continue;
+      notes.bitmap = stored;
+      if (notes.bits !== null) notes.bits = withLength(notes.bits, bitsLength(header.size, bitmap));
+    }
+    return this.store.finish();
+  }
+
+  #contentOf(bitmap: Bitmap, header = this.parts.header): AsyncIterable<BitmapStretch> {
+    return bitmapStretches(this.parts.store, header, bitmap);
   }
 
   /** The clusters of a bitmap's bits and of its table. */
@@ -84,6 +103,51 @@ export class BitmapTracker {
     }
     return clusters;
   }
+}
+
+/** Bytes of the bits of a disk of `size` bytes. */
+function bitsLength(size: number, { granularity }: Bitmap): number {
+  return Math.ceil(Math.ceil(size / granularity) / 8);
+}
+
+function withLength(bits: Uint8Array, length: number): Uint8Array {
+  const copy = new Uint8Array(length);
+  copy.set(bits.subarray(0, length));
+  return copy;
+}
+
+/** The content of a bitmap of a disk of `before` bytes as that of one of `after` bytes. */
+async function* resized(
+  content: AsyncIterable<BitmapStretch>,
+  bitmap: Bitmap,
+  before: number,
+  after: number,
+): AsyncGenerator<BitmapStretch> {
+  let reached = 0;
+  for await (const { start, length, bits } of content) {
+    const isLast = start + length === before;
+    const kept = Math.min(length, after - start);
+    if (kept <= 0) return;
+    reached = start + kept;
+    if (!isLast && kept === length) yield { start, length, bits };
+    else {
+      // The last byte of bits may go on behind the old end, or end before it.
+      const part = partOf(bits, Math.ceil(kept / bitmap.granularity));
+      const byte = 8 * bitmap.granularity;
+      reached = Math.min(after, start + Math.ceil(kept / byte) * byte);
+      yield { start, length: reached - start, bits: part };
+    }
+  }
+  if (reached < after) yield { start: reached, length: after - reached, bits: 'zeros' };
+}
+
+/** The first `count` bits, in whole bytes. */
+function partOf(bits: BitmapStretch['bits'], count: number): Uint8Array {
+  const part = new Uint8Array(Math.ceil(count / 8));
+  if (bits === 'ones') part.fill(0xff);
+  else if (bits !== 'zeros') part.set(bits.subarray(0, part.length));
+  if (count % 8 !== 0) part[part.length - 1]! &= (1 << (count % 8)) - 1;
+  return part;
 }
 
 function setBits(bits: Uint8Array, granularity: number, start: number, end: number): void {

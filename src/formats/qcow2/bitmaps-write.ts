@@ -16,7 +16,6 @@ import { perform } from './steps.js';
 const utf8 = new TextEncoder();
 
 export class BitmapStore {
-  /** The directory's entries, in order. */
   readonly #bitmaps: Bitmap[];
   #isChanged = false;
 
@@ -26,6 +25,11 @@ export class BitmapStore {
     existing: readonly Bitmap[] = [],
   ) {
     this.#bitmaps = [...existing];
+  }
+
+  /** The directory's entries, in order. */
+  get all(): readonly Bitmap[] {
+    return this.#bitmaps;
   }
 
   /**
@@ -44,11 +48,17 @@ export class BitmapStore {
     this.#isChanged = true;
   }
 
-  /** Stores the content of an existing bitmap anew; the clusters of the old one are free afterwards. */
-  async replace(bitmap: Bitmap, content: AsyncIterable<BitmapStretch>): Promise<void> {
+  /**
+   * Stores the content of an existing bitmap anew and returns it as it is now. The clusters of the old one stay the
+   * caller's.
+   */
+  async replace(bitmap: Bitmap, content: AsyncIterable<BitmapStretch>, inUse = false): Promise<Bitmap> {
     const index = this.#bitmaps.indexOf(bitmap);
-    this.#bitmaps[index] = await this.#store(bitmap, content);
+    this.#checkConstraints(bitmap);
+    const stored = { ...(await this.#store(bitmap, content)), inUse };
+    this.#bitmaps[index] = stored;
     this.#isChanged = true;
+    return stored;
   }
 
   /** Marks existing bitmaps as being in use, in the directory where it lies; returns them as they are now. */

@@ -172,6 +172,30 @@ export class ClusterTables {
     }
   }
 
+  /** Makes what lies in the places of [start, end), whole clusters, read as zeros; the places stay. */
+  *hide(start: number, end: number): Steps<void> {
+    for (let guest = start; guest < end; guest += this.clusterSize) {
+      const table = yield* this.table(guest);
+      yield* this.#keepAsZero(table, Math.floor(guest / this.clusterSize));
+    }
+  }
+
+  /** Takes the tables from the L1 table that its entries from index `from` on refer to; they have to be empty. */
+  *dropTables(from: number): Steps<void> {
+    for (let index = from; index < this.header.l1Size; index++) {
+      const { page, at } = yield* this.#l1Place(index);
+      const offset = hostOffsetOf(page.view.getUint32(at), page.view.getUint32(at + 4));
+      if (offset === 0) continue;
+      page.view.setUint32(at, 0);
+      page.view.setUint32(at + 4, 0);
+      this.tables.markDirty(page);
+      this.tables.discard(offset, this.clusterSize);
+      this.refcounts.unprotect(offset, this.clusterSize);
+      yield* this.refcounts.free(offset, this.clusterSize);
+    }
+    this.#current = { index: -1, offset: 0 };
+  }
+
   /** Whether the subcluster that holds guest offset `guest` holds data. Always true without extended L2 entries. */
   *holdsData(table: number, guest: number): Steps<boolean> {
     if (!this.isExtended) return true;

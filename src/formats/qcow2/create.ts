@@ -19,6 +19,7 @@ import { AUTOCLEAR, COMPATIBLE, CRYPT, ENTRY_SIZE, INCOMPATIBLE, LIMITS } from '
 import { checkedOptions, type QcowOptions } from './options.js';
 import { tableTuning, type WritingParts, writingParts } from './parts.js';
 import { Placer } from './placing.js';
+import { enterClusters, takeClusters } from './preallocate.js';
 import { perform, type Steps } from './steps.js';
 import { QcowWriter } from './writer.js';
 
@@ -170,19 +171,10 @@ async function reserveSpace(store: ByteStore, size: number, mode: 'falloc' | 'fu
   await store.preallocate(size, mode);
 }
 
-/** All data clusters in a row, behind refcount structures that are large enough for them and for the L2 tables. */
-function* reserveClusters({ header, refcounts, clusterTables, space }: WritingParts, size: number): Steps<void> {
-  const clusterSize = clusterSizeOf(header);
-  const clusters = Math.ceil(size / clusterSize);
-  const perTable = clusterTables.coverage / clusterSize;
-  const start = (yield* refcounts.lastUsed()) + 1;
-  const first = yield* refcounts.rebuildFrom(start, clusters + Math.ceil(clusters / perTable) + 1, true);
-  yield* refcounts.allocateAt(first * clusterSize, clusters, clusters);
-  space.claim(first * clusterSize, clusters * clusterSize);
-  for (let cluster = 0; cluster < clusters; cluster += perTable) {
-    const guest = cluster * clusterSize;
-    const table = yield* clusterTables.table(guest);
-    const host = (first + cluster) * clusterSize;
-    yield* clusterTables.enter(table, cluster, Math.min(perTable, clusters - cluster), host, guest, guest);
-  }
+function* reserveClusters(parts: WritingParts, size: number): Steps<void> {
+  if (size === 0) return;
+  const row = yield* takeClusters(parts, 0, size);
+  yield* enterClusters(parts, 0, size, row, false, noPause);
 }
+
+function* noPause(): Steps<void> {}

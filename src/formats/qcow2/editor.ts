@@ -26,10 +26,12 @@ import type {
   EditableImage,
   PendingWrite,
   PreparedRun,
+  ResizeRequest,
 } from '../../image/image.js';
 import type { Piece, UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSink } from '../../storage/storage.js';
+import type { Bitmap } from './bitmaps.js';
 import { BitmapTracker } from './bitmaps-track.js';
 import { BitmapStore } from './bitmaps-write.js';
 import { canReset, dropClusters, resetImage } from './empty.js';
@@ -38,6 +40,8 @@ import { serializeHeader } from './header.js';
 import { QcowImage, type QcowParts } from './image.js';
 import { AUTOCLEAR, LIMITS } from './layout.js';
 import { dataSink, encodingOf, runToPlace, unitOf, type WritingParts } from './parts.js';
+import { PlacedWrites } from './placed-writes.js';
+import { type ResizingEditor, resizeDisk } from './resize.js';
 import { RunPlacer } from './run-placer.js';
 import { perform, type Steps, settle } from './steps.js';
 
@@ -56,10 +60,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
   readonly #bitmapStore: BitmapStore;
   readonly #tracker: BitmapTracker;
   readonly #sink: ByteSink;
-  /** Writes that were placed and have not ended. */
-  #inFlight = 0;
-  #onIdle: (() => void) | null = null;
-  #failure: unknown;
+  readonly #placed = new PlacedWrites();
   /** The file says that it is being changed, as far as the format has words for it. */
   #isPrepared = false;
   #refcountTableOffset: number;
@@ -134,6 +135,29 @@ export class QcowEditor extends QcowImage implements EditableImage {
       Object.assign(header, changed);
       await this.writing.store.write(0, bytes);
     });
+  }
+
+  override get bitmaps(): readonly Bitmap[] | undefined {
+    return this.writing.header.version < 3 ? undefined : this.#bitmapStore.all;
+  }
+
+  async resize(size: number, request: ResizeRequest): Promise<void> {
+    const editor: ResizingEditor = {
+      parts: this.writing,
+      map: this.map,
+      tracker: this.#tracker,
+      inTurn: (work) => this.#inTurn(work),
+      read: (offset, into) => this.read(offset, into),
+      write: (offset, bytes) => this.write(offset, bytes),
+      zero: (offset, length) => this.zero(offset, length),
+      setSize: (bytes) => {
+        this.size = bytes;
+      },
+      commit: () => this.#commit(),
+      writeHeader: () => this.#writeHeader(),
+      pause: () => this.#makeRoom(),
+    };
+    await resizeDisk(editor, this.parts.bitmaps, size, request);
   }
 
   async empty(): Promise<void> {
@@ -211,15 +235,15 @@ export class QcowEditor extends QcowImage implements EditableImage {
 
   #place(run: PreparedRun): MaybePromise<PendingWrite | undefined> {
     const writes = new HostWrites();
-    const fail = (error: unknown): never => {
-      this.#failure ??= error;
-      throw error;
-    };
     try {
       const placed = perform(this.#placeSteps(run, writes));
-      if (isPending(placed)) return placed.then(() => this.#pendingWrite(writes), fail);
+      if (isPending(placed))
+        return placed.then(
+          () => this.#pendingWrite(writes),
+          (error) => this.#placed.fail(error),
+        );
     } catch (error) {
-      fail(error);
+      this.#placed.fail(error);
     }
     return this.#pendingWrite(writes);
   }
@@ -310,35 +334,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
   #pendingWrite(writes: HostWrites): PendingWrite | undefined {
     if (writes.isEmpty) return undefined;
     const { kernels } = this.writing;
-    this.#inFlight++;
-    return () => this.#land(() => writes.write(this.#sink, kernels));
-  }
-
-  #land(write: () => MaybePromise<void>): MaybePromise<void> {
-    let written: MaybePromise<void>;
-    try {
-      written = write();
-    } catch (error) {
-      this.#crashed(error);
-    }
-    if (isPending(written)) {
-      return written.then(
-        () => this.#landed(),
-        (error) => this.#crashed(error),
-      );
-    }
-    this.#landed();
-  }
-
-  #landed(): void {
-    if (--this.#inFlight === 0) this.#onIdle?.();
-  }
-
-  /** Tables may refer to data that is not there: they must never get to the file. */
-  #crashed(error: unknown): never {
-    this.#failure ??= error;
-    this.#landed();
-    throw error;
+    return this.#placed.add(() => writes.write(this.#sink, kernels));
   }
 
   /** Commits if memory demands it. */
@@ -350,8 +346,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
   /** Brings the file's metadata up to what was placed; see above for the order. */
   async #commit(): Promise<void> {
     const { store, tables, blocks, refcounts, clusterTables, header } = this.writing;
-    await this.#idle();
-    if (this.#failure !== undefined) throw this.#failure;
+    await this.#placed.settled();
     await perform(refcounts.closeRun());
     if (this.request.flush) await this.#flushStores();
     await blocks.flush(undefined, 'refblock_update_part');
@@ -377,15 +372,5 @@ export class QcowEditor extends QcowImage implements EditableImage {
     const { store, data } = this.writing;
     if (data !== store) await data.flush();
     await store.flush();
-  }
-
-  #idle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onIdle = () => {
-        this.#onIdle = null;
-        resolve();
-      };
-    });
   }
 }

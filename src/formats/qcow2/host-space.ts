@@ -31,6 +31,12 @@ export class HostSpace {
     this.#untouched = Math.max(this.#untouched, offset + length);
   }
 
+  /** The file ends at `end` now. */
+  cut(end: number): void {
+    this.#end = end;
+    if (this.#untouched !== Number.POSITIVE_INFINITY) this.#untouched = Math.min(this.#untouched, end);
+  }
+
   /** The file is to be at least `end` bytes long; what it has not got yet reads as zeros. */
   reach(end: number): void {
     this.#end = Math.max(this.#end, end);

@@ -56,9 +56,9 @@ export class QcowImage implements Image {
 
   constructor(
     readonly parts: QcowParts,
-    /** Guest disk in bytes: the snapshot's own if this is one. */
-    readonly size: number = parts.header.size,
-    l1: L1Table = { offset: parts.header.l1TableOffset, entries: parts.header.l1Size },
+    /** Guest disk in bytes: the snapshot's own if this is one. Only an editor changes it. */
+    public size: number = parts.header.size,
+    l1: L1Table = activeL1(parts.header),
   ) {
     const { header, source, tables, kernels } = parts;
     this.clusterSize = clusterSizeOf(header);
@@ -71,8 +71,9 @@ export class QcowImage implements Image {
     return this.parts.snapshots;
   }
 
-  get bitmaps(): readonly Bitmap[] {
-    return this.parts.bitmaps;
+  /** Only version 3 can have any. */
+  get bitmaps(): readonly Bitmap[] | undefined {
+    return this.parts.header.version < 3 ? undefined : this.parts.bitmaps;
   }
 
   get unreadable(): ImageError | null {
@@ -125,8 +126,8 @@ export class QcowImage implements Image {
 
   /** What a bitmap holds. Throws `not-found`; `corrupt`, also for one that is `inUse` and of the wrong size. */
   bitmapContent({ name }: BitmapInfo): AsyncIterable<BitmapStretch> {
-    const { source, header, bitmaps } = this.parts;
-    const bitmap = bitmaps.find((candidate) => candidate.name === name);
+    const { source, header } = this.parts;
+    const bitmap = this.bitmaps?.find((candidate) => candidate.name === name);
     if (bitmap === undefined) throw new ImageError('not-found', `Dirty bitmap '${name}' not found`);
     return bitmapStretches(source, header, bitmap);
   }
@@ -182,6 +183,18 @@ export class QcowImage implements Image {
     }
     return allSettled(work);
   }
+}
+
+/** Where the header says that it is, now. */
+function activeL1(header: QcowHeader): L1Table {
+  return {
+    get offset() {
+      return header.l1TableOffset;
+    },
+    get entries() {
+      return header.l1Size;
+    },
+  };
 }
 
 function extentOf({ kind, start, length, hostOffset, isHole }: Run): Extent {

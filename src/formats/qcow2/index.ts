@@ -9,6 +9,7 @@ import { openForCheck } from './check/check.js';
 import { createQcow2 } from './create.js';
 import { editQcow2 } from './edit.js';
 import { HEADER_V2, MAGIC } from './layout.js';
+import { measureQcow2 } from './measure.js';
 import { openQcow2 } from './open.js';
 import { createOptions } from './options.js';
 
@@ -29,6 +30,7 @@ export const qcow2: ImageDriver = {
   probe,
   open: openQcow2,
   create: createQcow2,
+  measure: measureQcow2,
   check: openForCheck,
   edit: editQcow2,
   amendOptions,

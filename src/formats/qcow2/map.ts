@@ -46,8 +46,8 @@ const RUNS_AT_ONCE = 4096;
 
 /** Where an L1 table is, in bytes and entries: the active one or a snapshot's. */
 export interface L1Table {
-  offset: number;
-  entries: number;
+  readonly offset: number;
+  readonly entries: number;
 }
 
 /** Runs that tile a range from its start; neighbours of the same status merge as they are added. */

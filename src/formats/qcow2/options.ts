@@ -14,8 +14,8 @@ import { LIMITS, SUBCLUSTERS } from './layout.js';
 
 const PREALLOCATION = ['off', 'metadata', 'falloc', 'full'] as const;
 const COMPRESSION = ['zlib', 'zstd'] as const;
-const DEFAULT_CLUSTER_SIZE = 64 * 1024;
-const DEFAULT_REFCOUNT_BITS = 16;
+export const DEFAULT_CLUSTER_SIZE = 64 * 1024;
+export const DEFAULT_REFCOUNT_BITS = 16;
 
 export type QcowPreallocation = (typeof PREALLOCATION)[number];
 
@@ -133,6 +133,16 @@ export function checkClusterSize(clusterSize: number, extendedL2: boolean): void
     );
 }
 
+/** `use`: how to ask for version 3. */
+export function checkRefcountBits(refcountBits: number, version: 2 | 3, use: string): void {
+  if (!isPowerOfTwo(refcountBits) || refcountBits > 64)
+    throw invalid('Refcount width must be a power of two and may not exceed 64 bits');
+  if (version < 3 && refcountBits !== 16)
+    throw invalid(
+      `Different refcount widths than 16 bits require compatibility level 1.1 or above (use ${use} or greater)`,
+    );
+}
+
 /** What holds between several options. */
 function checkTogether(checked: QcowOptions, options: OptionValues): void {
   const { version, backing, extendedL2, refcountBits, dataFile, dataFileRaw } = checked;
@@ -144,12 +154,7 @@ function checkTogether(checked: QcowOptions, options: OptionValues): void {
   if (backing === null && options.backing_fmt !== undefined)
     throw invalid('Backing format cannot be used without backing file');
   if (checked.lazyRefcounts && version < 3) throw invalid(`Lazy refcounts only supported with ${since}`);
-  if (!isPowerOfTwo(refcountBits) || refcountBits > 64)
-    throw invalid('Refcount width must be a power of two and may not exceed 64 bits');
-  if (version < 3 && refcountBits !== 16)
-    throw invalid(
-      'Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)',
-    );
+  checkRefcountBits(refcountBits, version, 'version=v3');
   if (dataFileRaw && dataFile === null) throw invalid('data-file-raw requires data-file');
   if (dataFileRaw && backing !== null) throw invalid('Backing file and data-file-raw cannot be used at the same time');
   if (dataFile !== null && version < 3) throw invalid(`External data files are only supported with ${since}`);

@@ -22,9 +22,11 @@ export class ProtectedRanges {
   /** Clusters in use one by one: refcount blocks and L2 tables; ascending offsets. */
   readonly #clusters: Float64Array;
   readonly #clusterSize: number;
+  /** Of `#clusters`: those that hold nothing of value any more. */
+  readonly #released = new Set<number>();
 
   constructor(
-    private readonly ranges: readonly Range[],
+    private ranges: readonly Range[],
     clusters: Float64Array,
     clusterSize: number,
   ) {
@@ -55,6 +57,12 @@ export class ProtectedRanges {
     return new ProtectedRanges(ranges, clusters, clusterSize);
   }
 
+  /** What lay in [start, start + length), a table of its own, has been given up. */
+  release(start: number, length: number): void {
+    this.ranges = this.ranges.filter((range) => range.start !== start || range.end !== start + length);
+    for (let at = start; at < start + length; at += this.#clusterSize) this.#released.add(at);
+  }
+
   /** Throws `corrupt` if any of it lies in [start, start + length). */
   check(start: number, length: number): void {
     const end = start + length;
@@ -71,6 +79,7 @@ export class ProtectedRanges {
       if (this.#clusters[middle]! + this.#clusterSize > start) high = middle;
       else low = middle + 1;
     }
+    while (this.#released.has(this.#clusters[low]!)) low++;
     return low < this.#clusters.length && this.#clusters[low]! < end;
   }
 }

@@ -151,6 +151,45 @@ export class RefcountTable {
     this.blocks.markDirty(counts.page);
   }
 
+  /** Index of the last cluster in use before `end`; -1 if there is none. */
+  *lastUsed(end: number): Steps<number> {
+    for (let at = end; at > 0; ) {
+      const counts = yield* this.#countsOf(at - 1);
+      if (counts === null) {
+        at = Math.min(this.capacity, at - 1 - ((at - 1) % this.perBlock));
+        continue;
+      }
+      for (; at > counts.first; at--) if (this.#width.get(counts.page.view, at - 1 - counts.first) !== 0) return at - 1;
+    }
+    return -1;
+  }
+
+  /** Takes blocks that count nothing but themselves out of the table; returns where they are. Throws `corrupt`. */
+  *dropEmptyBlocks(): Steps<number[]> {
+    const blocks = this.entries.reduce((count, offset) => (offset === 0 ? count : count + 1), 0);
+    if (blocks * this.#clusterSize > this.space.end) throw corrupt('More refcount blocks than the file has room for');
+    const dropped: number[] = [];
+    for (const [index, offset] of this.entries.entries()) {
+      if (offset === 0 || !(yield* this.#isUnused(index))) continue;
+      this.setBlock(index, 0);
+      this.blocks.discard(offset, this.#clusterSize);
+      dropped.push(offset);
+    }
+    return dropped;
+  }
+
+  /** Whether a block counts no cluster, or only its own. */
+  *#isUnused(index: number): Steps<boolean> {
+    const own = Math.floor(this.entries[index]! / this.#clusterSize);
+    const end = (index + 1) * this.perBlock;
+    for (let at = index * this.perBlock; at < end; ) {
+      at += yield* this.countFree(at, end - at);
+      if (at < end && at !== own) return false;
+      at++;
+    }
+    return true;
+  }
+
   /** Adds one to `count` refcounts; stops at a cluster without a block. Returns how many it did. */
   *add(first: number, count: number): Steps<number> {
     const end = first + count;

@@ -19,7 +19,7 @@ import type { HostSpace } from './host-space.js';
 import { compressedOffsetLimit, ENTRY_SIZE } from './layout.js';
 import type { ProtectedRanges } from './protected.js';
 import { RefcountTable, tooLarge } from './refcount-table.js';
-import type { Steps } from './steps.js';
+import { type Steps, settle } from './steps.js';
 
 /** A run of host clusters: index of the first, and how many. */
 interface ClusterRun {
@@ -42,6 +42,7 @@ export class Refcounts {
   #byteCursor = 0;
   /** Runs that become free with `releaseFreed`; null: they become free at once. */
   #freed: ClusterRun[] | null = null;
+  #discards = false;
   #protected: ProtectedRanges | null = null;
 
   /** @param table host offsets of the refcount blocks, 0 where there is none; as long as the table in the file */
@@ -71,6 +72,11 @@ export class Refcounts {
   /** What must never be allocated, whatever the refcounts say. */
   protect(ranges: ProtectedRanges): void {
     this.#protected = ranges;
+  }
+
+  /** A table that lay there has been given up; its clusters may be allocated when they are free. */
+  unprotect(offset: number, length: number): void {
+    this.#protected?.release(offset, length);
   }
 
   /** Stretches of clusters that wait for `releaseFreed`. */
@@ -216,16 +222,28 @@ export class Refcounts {
     for (const { first, count } of freed) {
       this.store.announce?.('cluster_free');
       yield* this.#subtract(first, count);
+      if (this.#discards) yield* this.#discard(first, count);
     }
+  }
+
+  /** Whether the space of what `releaseFreed` frees is given back to the storage. */
+  discardFreed(isWanted: boolean): void {
+    this.#discards = isWanted;
   }
 
   /** Index of the last cluster in use; -1 if there is none. */
   *lastUsed(): Steps<number> {
     yield* this.closeRun();
-    for (let index = Math.ceil(this.space.end / this.#clusterSize) - 1; index >= 0; index--) {
-      if ((yield* this.#table.countFree(index, 1)) === 0) return index;
+    return yield* this.#table.lastUsed(Math.ceil(this.space.end / this.#clusterSize));
+  }
+
+  /** Takes refcount blocks that count nothing but themselves out of the table. Throws `corrupt`. */
+  *dropEmptyBlocks(): Steps<void> {
+    yield* this.closeRun();
+    for (const offset of yield* this.#table.dropEmptyBlocks()) {
+      this.unprotect(offset, this.#clusterSize);
+      yield* this.free(offset, this.#clusterSize);
     }
-    return -1;
   }
 
   /** Writes the changed part of the refcount table; its blocks are the cache's. */
@@ -265,6 +283,7 @@ export class Refcounts {
     this.#table.replace(table, next * this.#clusterSize);
     const end = next + (table.length * ENTRY_SIZE) / this.#clusterSize;
     yield* this.#add(start, end - start);
+    this.unprotect(oldOffset, oldLength);
     yield* this.free(oldOffset, oldLength);
     return end;
   }
@@ -309,6 +328,16 @@ export class Refcounts {
     // Where the next block's stretch begins, nothing can be in use yet.
     const start = Math.ceil((Math.max(cluster, block) + 1) / perBlock) * perBlock;
     yield* this.rebuildFrom(start, 0, false, { index, offset });
+  }
+
+  *#discard(first: number, count: number): Steps<void> {
+    const end = Math.min(first + count, Math.ceil(this.store.size / this.#clusterSize));
+    for (let at = first; at < end; ) {
+      const free = yield* this.#table.countFree(at, end - at);
+      const length = Math.min(free * this.#clusterSize, this.store.size - at * this.#clusterSize);
+      if (length > 0) yield* settle(this.store.zero(at * this.#clusterSize, length));
+      at += free + 1;
+    }
   }
 
   #checkProtected(first: number, count: number): void {

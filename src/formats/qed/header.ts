@@ -1,7 +1,7 @@
 /** Reading, checking and writing the header of a QED image; the order and the words of the checks are QEMU's. */
 import { isPowerOfTwo, roundDown } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
-import type { BackingReference } from '../../image/image.js';
+import type { BackingReference, GrowthPreallocation } from '../../image/image.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { FEATURE, HEADER, KNOWN_FEATURES, LIMITS, largestDisk, MAGIC, type QedHeader, SECTOR } from './layout.js';
@@ -57,6 +57,21 @@ export async function readBacking(source: ByteSource, header: QedHeader): Promis
   await readPadded(source, backingNameOffset, bytes);
   const name = new TextDecoder().decode(bytes);
   return { name, format: (features & FEATURE.backingIsRaw) === 0n ? null : 'raw' };
+}
+
+/** Makes the disk longer. Throws `invalid` or `unsupported` for what the format cannot have or QEMU does not do. */
+export async function enterSize(
+  store: ByteStore,
+  header: QedHeader,
+  size: number,
+  preallocation: GrowthPreallocation,
+): Promise<void> {
+  if (preallocation !== 'off') throw new ImageError('unsupported', `Unsupported preallocation mode '${preallocation}'`);
+  if (!isDiskSize(size, header.clusterSize, header.tableSize))
+    throw new ImageError('invalid', 'Invalid image size specified');
+  if (size < header.imageSize) throw new ImageError('unsupported', 'Shrinking images is currently not supported');
+  header.imageSize = size;
+  await writeHeader(store, header);
 }
 
 /** Writes the fields alone: what follows them stays. */

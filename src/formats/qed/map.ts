@@ -12,17 +12,21 @@ import { ENTRY, type QedHeader, tableEntries } from './layout.js';
 /** Bytes of L1 table in memory; it is small for all but giants. */
 const L1_MEMORY = 4 * 1024 * 1024;
 
+/** Entries of the L1 table that the disk needs. */
+export function l1EntriesInUse({ clusterSize, tableSize, imageSize }: QedHeader): number {
+  return Math.ceil(imageSize / (tableEntries(clusterSize, tableSize) * clusterSize));
+}
+
 /** @param sink null: the map is only read */
 export function qedMap(header: QedHeader, source: ByteSource, sink: ByteSink | null, space: AppendSpace): TwoLevelMap {
-  const { clusterSize, tableSize, l1TableOffset, imageSize } = header;
+  const { clusterSize, tableSize, l1TableOffset } = header;
   const l2Entries = tableEntries(clusterSize, tableSize);
   const l1Cache = new TableCache(source, sink, clusterSize, L1_MEMORY, true);
   const fileSize = () => Math.max(source.size, space.end);
-  const inUse = Math.ceil(imageSize / (l2Entries * clusterSize));
   return new TwoLevelMap(
     {
       blockSize: clusterSize,
-      l1: new EntryTable(l1Cache, l1TableOffset, inUse, U64_LE),
+      l1: new EntryTable(l1Cache, l1TableOffset, l1EntriesInUse(header), U64_LE),
       l2Cache: new TableCache(source, sink, clusterSize, undefined, true),
       l2Entries,
       entrySize: ENTRY.size,

@@ -1,15 +1,15 @@
 /** Opening QED images: to read, and to change. */
 import { roundDown } from '../../bytes.js';
-import { corrupt } from '../../errors.js';
+import { corrupt, ImageError } from '../../errors.js';
 import { AppendSpace } from '../../image/blocks/append-space.js';
 import { BlockEditor } from '../../image/blocks/block-editor.js';
 import { BlockImage } from '../../image/blocks/block-image.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { checkTables } from './check.js';
-import { readBacking, readHeader, writeBacking, writeHeader } from './header.js';
+import { enterSize, readBacking, readHeader, writeBacking, writeHeader } from './header.js';
 import { FEATURE, type QedHeader } from './layout.js';
-import { qedMap } from './map.js';
+import { l1EntriesInUse, qedMap } from './map.js';
 import { partsOf } from './parts.js';
 
 /** Throws `corrupt` or `unsupported`. */
@@ -45,6 +45,11 @@ export async function editQed(store: ByteStore, request: EditRequest, context: D
     flush: request.flush,
     ...(request.backing === undefined ? {} : { backingImage: request.backing }),
     setBacking: (reference) => writeBacking(store, header, reference),
+    resize: async (size, { preallocation, hidesBacking }) => {
+      if (hidesBacking) throw new ImageError('unsupported', 'Block driver does not support requested flags');
+      await enterSize(store, header, size, preallocation);
+      map.rules.l1.count = l1EntriesInUse(header);
+    },
     prepare: () => mark(store, header, marks ? FEATURE.needCheck : 0n),
     async finished() {
       if (store.size < space.end) await store.truncate(space.end);

@@ -1,9 +1,9 @@
 /** The raw driver: no header, no probe, no metadata. */
 import type { ImageDriver } from '../../image/driver.js';
-import { PlainImage } from '../../image/plain/plain-image.js';
+import { PlainImage, SECTOR } from '../../image/plain/plain-image.js';
 import { PlainEditor } from '../../image/plain/plain-writer.js';
 import { createRaw, rawCreateOptions } from './create.js';
-import { diskRegion, rawRuntimeOptions } from './region.js';
+import { diskRegion, rawRuntimeOptions, resizeRegion } from './region.js';
 
 export const raw: ImageDriver = {
   name: 'raw',
@@ -15,6 +15,12 @@ export const raw: ImageDriver = {
   probe: () => 1,
   open: async (source, { runtimeOptions }) => new PlainImage('raw', source, diskRegion(source, runtimeOptions)),
   create: createRaw,
+  measure: ({ size }) => {
+    const bytes = ((size + BigInt(SECTOR - 1)) / BigInt(SECTOR)) * BigInt(SECTOR);
+    return { required: bytes, fullyAllocated: bytes, bitmaps: null };
+  },
   edit: async (store, { flush }, { runtimeOptions }) =>
-    new PlainEditor('raw', store, diskRegion(store, runtimeOptions), flush),
+    new PlainEditor('raw', store, diskRegion(store, runtimeOptions), flush, {
+      resize: (size, { preallocation }) => resizeRegion(store, size, preallocation, runtimeOptions),
+    }),
 };

@@ -1,8 +1,10 @@
 /** Which part of a storage is the disk: all of it, or what the options of opening say. */
 import { ImageError } from '../../errors.js';
+import type { GrowthPreallocation } from '../../image/image.js';
 import type { OptionTable, OptionValues } from '../../image/options.js';
 import { asDisk, type Region, SECTOR } from '../../image/plain/plain-image.js';
-import type { ByteSource } from '../../storage/storage.js';
+import { changeLength } from '../../storage/length.js';
+import type { ByteSource, ByteStore } from '../../storage/storage.js';
 
 export const rawRuntimeOptions: OptionTable = [
   { name: 'offset', type: 'size', help: 'offset in the disk where the image starts' },
@@ -23,6 +25,19 @@ export function diskRegion(source: ByteSource, options: OptionValues = {}): Regi
     );
   if (length % SECTOR !== 0) throw invalid(`Specified size is not multiple of ${SECTOR}`);
   return { offset, length };
+}
+
+/** Changes the storage so that the disk has `size` bytes. Throws `unsupported` where the options say how many it has. */
+export async function resizeRegion(
+  store: ByteStore,
+  size: number,
+  preallocation: GrowthPreallocation,
+  options: OptionValues = {},
+): Promise<Region> {
+  if (options.size !== undefined) throw new ImageError('unsupported', 'Cannot resize fixed-size raw disks');
+  const offset = Number(options.offset ?? 0);
+  await changeLength(store, offset + size, preallocation);
+  return { offset, length: store.size - offset };
 }
 
 function invalid(message: string): ImageError {

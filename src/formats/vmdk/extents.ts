@@ -100,7 +100,7 @@ export async function editExtent(
   const store = await context.openReference(name, 'write', `extents.${index}`);
   const about = { fileName: store.name, type };
   if (isFlat(type)) {
-    const image = new PlainEditor('vmdk', store, { offset, length }, edit.flush, true);
+    const image = new PlainEditor('vmdk', store, { offset, length }, edit.flush, { preallocated: true });
     return { image, file: name, about: { ...about, compressed: false, grainSize: null } };
   }
   const part = await editSparse(store, await readSparse(store), about, context, { ...edit, start });

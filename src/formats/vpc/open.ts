@@ -47,7 +47,7 @@ export async function editVpc(
   if (found.isFixed) {
     if (size > found.offset)
       throw new ImageError('unsupported', 'The footer lies within the disk; the image is cut off');
-    return new PlainEditor('vpc', store, fixedRegion(found, size), flush, true);
+    return new PlainEditor('vpc', store, fixedRegion(found, size), flush, { preallocated: true });
   }
   if (found.footer.type === TYPE.differencing)
     throw new ImageError('unsupported', 'Differencing VHD images cannot be written to');

@@ -9,7 +9,7 @@ import type { Kernels, Piece } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { HostWrites } from '../host-writes.js';
-import type { BackingReference, EditableImage, Image, PendingWrite, PreparedRun } from '../image.js';
+import type { BackingReference, EditableImage, Image, PendingWrite, PreparedRun, ResizeRequest } from '../image.js';
 import { BlockImage, type BlockImageParts } from './block-image.js';
 import type { WritableBlockMap } from './block-map.js';
 import { BlockPlacer, readThrough } from './block-placer.js';
@@ -31,6 +31,8 @@ export interface BlockEditorParts extends BlockImageParts {
   setBacking?(reference: BackingReference | null): Promise<void>;
   /** As in `EditableImage`. */
   empty?(): Promise<void>;
+  /** Enters another size of the disk in tables and header. Absent: it keeps its size. */
+  resize?(size: number, request: ResizeRequest): Promise<void>;
   /** Before the first change. */
   prepare?(): Promise<void>;
   /** When nothing more is going to change. */
@@ -44,6 +46,7 @@ export class BlockEditor extends BlockImage implements EditableImage {
   readonly readsZero = false;
   readonly setBacking?: (reference: BackingReference | null) => Promise<void>;
   readonly empty?: () => Promise<void>;
+  readonly resize?: (size: number, request: ResizeRequest) => Promise<void>;
   readonly #placer: BlockPlacer;
   #inFlight = 0;
   #onIdle: (() => void) | null = null;
@@ -53,13 +56,15 @@ export class BlockEditor extends BlockImage implements EditableImage {
 
   constructor(protected override readonly parts: BlockEditorParts) {
     super(parts);
-    const { map, size, backing = null, setBacking, empty } = parts;
+    const { map, backing = null, setBacking, empty, resize } = parts;
     this.unit = unitOf(map.blockSize);
     const readAround = (offset: number, into: Uint8Array) => this.#readAround(offset, into);
     const hasBacking = backing !== null;
+    const size = () => this.size;
     this.#placer = new BlockPlacer({ readsZero: false, freshSpace: false, hasBacking, size, readAround }, map);
     if (setBacking !== undefined) this.setBacking = (reference) => this.#setBacking(reference, setBacking);
     if (empty !== undefined) this.empty = () => this.#inTurn(empty);
+    if (resize !== undefined) this.resize = (bytes, request) => this.#resize(bytes, request, resize);
   }
 
   place(run: PreparedRun): Promise<PendingWrite | undefined> {
@@ -99,6 +104,14 @@ export class BlockEditor extends BlockImage implements EditableImage {
     return this.#inTurn(async () => {
       await this.#commit();
       await set(reference);
+    });
+  }
+
+  #resize(size: number, request: ResizeRequest, resize: NonNullable<EditableImage['resize']>): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#commit();
+      await resize(size, request);
+      this.size = size;
     });
   }
 

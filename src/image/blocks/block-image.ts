@@ -29,7 +29,8 @@ export interface BlockImageParts {
 
 export class BlockImage implements Image {
   readonly format: string;
-  readonly size: number;
+  /** Only an editor changes it. */
+  size: number;
   readonly clusterSize: number;
   readonly backing: BackingReference | null;
   readonly snapshots = [];

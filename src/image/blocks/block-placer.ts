@@ -16,8 +16,8 @@ export interface PlacingRules {
   readonly freshSpace: boolean;
   /** An unallocated block shows a backing file. */
   readonly hasBacking: boolean;
-  /** Guest disk in bytes. */
-  readonly size: number;
+  /** Guest disk in bytes, now. */
+  size(): number;
   /** The disk as it was, backing files included; asked for the rest of a block of which a run holds a part. */
   readAround(offset: number, into: Uint8Array): MaybePromise<void>;
 }
@@ -103,12 +103,12 @@ export class BlockPlacer {
   /** The block as it was, null if it is zeros. */
   async #around(part: Part, before: BlockPlace): Promise<Uint8Array | null> {
     const { blockSize } = this.map;
-    const { hasBacking, size } = this.rules;
+    const { hasBacking } = this.rules;
     const showsZeros = before !== UNALLOCATED ? typeof before === 'number' : !hasBacking;
     if (showsZeros) return null;
     const block = new Uint8Array(blockSize);
     const start = part.index * blockSize;
-    await this.rules.readAround(start, block.subarray(0, Math.min(blockSize, size - start)));
+    await this.rules.readAround(start, block.subarray(0, Math.min(blockSize, this.rules.size() - start)));
     return block;
   }
 
@@ -130,7 +130,7 @@ export class BlockPlacer {
 
   #isWhole({ index, start, end }: Part): boolean {
     const { blockSize } = this.map;
-    return start === index * blockSize && end === Math.min((index + 1) * blockSize, this.rules.size);
+    return start === index * blockSize && end === Math.min((index + 1) * blockSize, this.rules.size());
   }
 }
 

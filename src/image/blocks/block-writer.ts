@@ -50,7 +50,7 @@ export class BlockWriter implements ImageWriter {
       readsZero: this.readsZero,
       freshSpace: store.readsZero,
       hasBacking,
-      size,
+      size: () => size,
       // runs consist of whole blocks wherever a backing file could show
       readAround: (_offset, into) => {
         into.fill(0);

@@ -27,12 +27,12 @@ export const U64_BE = u64(false);
 export class EntryTable {
   /**
    * @param offset byte of the file at which the table begins
-   * @param count entries; an index beyond it is a mistake of the caller
+   * @param count entries; an index beyond it is a mistake of the caller, who may set it as the disk grows
    */
   constructor(
     readonly cache: TableCache,
     readonly offset: number,
-    readonly count: number,
+    public count: number,
     readonly type: EntryType,
   ) {}
 

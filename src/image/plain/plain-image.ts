@@ -24,7 +24,6 @@ export function asDisk(size: number): number {
 }
 
 export class PlainImage implements Image {
-  readonly size: number;
   readonly clusterSize = 1;
   readonly backing = null;
   readonly snapshots = [];
@@ -34,10 +33,12 @@ export class PlainImage implements Image {
   constructor(
     readonly format: string,
     protected readonly source: ByteSource,
-    protected readonly region: Region,
+    protected region: Region,
     private readonly preallocated = false,
-  ) {
-    this.size = asDisk(region.length);
+  ) {}
+
+  get size(): number {
+    return asDisk(this.region.length);
   }
 
   extents(start: number, length: number): MaybePromise<Extent[]> {

@@ -1,7 +1,7 @@
 /** Writing plain disks: every byte has its place already, so placing is nothing and writes may come in any order. */
 import { ImageError } from '../../errors.js';
 import type { ByteStore } from '../../storage/storage.js';
-import type { EditableImage, ImageWriter, PendingWrite, PreparedRun } from '../image.js';
+import type { EditableImage, ImageWriter, PendingWrite, PreparedRun, ResizeRequest } from '../image.js';
 import { writePieces } from '../pieces.js';
 import { PlainImage, type Region } from './plain-image.js';
 
@@ -49,21 +49,34 @@ export class PlainWriter implements ImageWriter {
   }
 }
 
+/** What a `PlainEditor` may be told besides. */
+export interface PlainRules {
+  /** As for `PlainImage`. */
+  preallocated?: boolean;
+  /** Gives the storage room for a disk of `size` bytes and tells where it is; absent: the disk keeps its size. */
+  resize?(size: number, request: ResizeRequest): Promise<Region>;
+}
+
 /** Writes into an existing disk. */
 export class PlainEditor extends PlainImage implements EditableImage {
   readonly unit = UNIT;
   readonly encoding = null;
   readonly unordered = true;
   readonly readsZero = false;
+  readonly resize?: (size: number, request: ResizeRequest) => Promise<void>;
 
   constructor(
     format: string,
     private readonly store: ByteStore,
     region: Region,
     private readonly flushes: boolean,
-    preallocated = false,
+    { preallocated = false, resize }: PlainRules = {},
   ) {
     super(format, store, region, preallocated);
+    if (resize === undefined) return;
+    this.resize = async (size, request) => {
+      this.region = await resize(size, request);
+    };
   }
 
   place(run: PreparedRun): PendingWrite {

@@ -229,7 +229,7 @@ describeWith(['qemu-img', 'qemu-io'], 'persistent bitmaps', () => {
     const image = await openFile(file);
     const info = JSON.parse(qemuImg('info', '--output=json', file));
     expect(JSON.stringify(image.details().formatSpecific)).toBe(JSON.stringify(info['format-specific']));
-    const [fine, empty] = image.bitmaps;
+    const [fine, empty] = image.bitmaps!;
     expect(await marked(image.bitmapContent(fine!), 4096)).toEqual([2, 256, 257, 258, 1280]);
     expect(await marked(image.bitmapContent(empty!), 65536)).toEqual([]);
   });
@@ -240,21 +240,21 @@ describeWith(['qemu-img', 'qemu-io'], 'persistent bitmaps', () => {
     qemuImg('bitmap', '--add', '-g', '512', file, 'long');
     qemuIo(file, 'qcow2', 'write 32M 1k', 'write 67108352 512');
     const image = await openFile(file);
-    expect(await marked(image.bitmapContent(image.bitmaps[0]!), 512)).toEqual([65536, 65537, 131071]);
+    expect(await marked(image.bitmapContent(image.bitmaps![0]!), 512)).toEqual([65536, 65537, 131071]);
   });
 
   it('with a table entry of ones; damaged tables are refused by name', async () => {
     const { bytes, view } = sample();
     const image = await openBytes(bytes);
-    expect(() => image.bitmapContent({ ...image.bitmaps[0]!, name: 'none' })).toThrow("'none' not found");
-    expect(await marked(image.bitmapContent(image.bitmaps[0]!), 512)).toHaveLength(2048);
+    expect(() => image.bitmapContent({ ...image.bitmaps![0]!, name: 'none' })).toThrow("'none' not found");
+    expect(await marked(image.bitmapContent(image.bitmaps![0]!), 512)).toHaveLength(2048);
     // A reserved bit of the table's entry.
     bytes[AT.bitmapTable] = 1;
-    await expect(marked(image.bitmapContent(image.bitmaps[0]!), 512)).rejects.toThrow("bitmap 'bits'");
+    await expect(marked(image.bitmapContent(image.bitmaps![0]!), 512)).rejects.toThrow("bitmap 'bits'");
     // A cluster behind the end of the file.
     bytes[AT.bitmapTable] = 0;
     view.setBigUint64(AT.bitmapTable, BigInt(AT.end));
-    await expect(marked(image.bitmapContent(image.bitmaps[0]!), 512)).rejects.toThrow("bitmap 'bits'");
+    await expect(marked(image.bitmapContent(image.bitmaps![0]!), 512)).rejects.toThrow("bitmap 'bits'");
   });
 });
 

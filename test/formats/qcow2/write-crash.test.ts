@@ -82,7 +82,7 @@ describeWith(['qemu-img', 'qemu-io'], 'an image that is changed in place', () =>
     qemuIo(path, 'qcow2', 'write -P 1 0 500k');
     qemuImg('snapshot', '-c', 'one', path);
     qemuIo(path, 'qcow2', 'write -P 2 300k 500k');
-    return readFileSync(path);
+    return new Uint8Array(readFileSync(path));
   }
 
   /** What each sector may hold after a crash: its content at the last flush, and all that came after. */
