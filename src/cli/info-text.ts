@@ -68,13 +68,13 @@ function entryText(name: string, value: Json, level: number): string {
 
 const HEADING = ['ID', 'TAG', 'VM_SIZE', 'DATE', 'VM_CLOCK', 'ICOUNT'];
 
-function snapshotLines(snapshots: readonly SnapshotInfo[]): string[] {
+/** The table of `snapshot -l`, without line ends; nothing where there are no snapshots. */
+export function snapshotLines(snapshots: readonly SnapshotInfo[]): string[] {
   if (snapshots.length === 0) return [];
   return ['Snapshot list:', columns(HEADING), ...snapshots.map(snapshotLine)];
 }
 
-/** A table row of `snapshot -l`. */
-export function snapshotLine(snapshot: SnapshotInfo): string {
+function snapshotLine(snapshot: SnapshotInfo): string {
   const { id, name, vmStateSize, date, vmClock, icount } = snapshot;
   return columns([
     id,

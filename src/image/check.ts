@@ -39,6 +39,9 @@ export interface CheckEvents {
   onTrouble(message: string): void;
 }
 
+/** Nobody listens. */
+export const NO_EVENTS: CheckEvents = { onFinding: () => {}, onTrouble: () => {} };
+
 export interface CheckRequest {
   repair: Repair;
   /** Repairs are to survive a power cut step by step. */

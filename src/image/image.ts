@@ -59,6 +59,13 @@ export interface SnapshotInfo {
   icount: bigint | null;
 }
 
+/** A snapshot that is to be made of the disk as it is; the format gives it an id. */
+export interface NewSnapshot {
+  /** May be one that another snapshot has; cut where the format cannot hold it. */
+  name: string;
+  date: SnapshotInfo['date'];
+}
+
 /** A persistent dirty bitmap: which parts of the disk were written since some point in time. */
 export interface BitmapInfo {
   readonly name: string;
@@ -211,6 +218,19 @@ export interface EditableImage extends Image, ImageWriter {
    * number. Nothing may be in flight. Absent: the format's disks keep their size. Throws `invalid` or `unsupported`.
    */
   resize?(size: number, request: ResizeRequest): Promise<void>;
+  /**
+   * Remembers the disk as it is now. Nothing may be in flight. Absent, as for the two that follow: the format has no
+   * snapshots. Throws `unsupported` where this image can have no more.
+   */
+  createSnapshot?(request: NewSnapshot): Promise<SnapshotInfo>;
+  /**
+   * Makes the disk what it was at the snapshot with this id, or else this name, also its size. What it is now is lost
+   * unless a snapshot holds it. Throws `not-found`; what is wrong with the snapshot goes to the context's events where
+   * the error is only the system's word for it.
+   */
+  applySnapshot?(idOrName: string): Promise<void>;
+  /** Forgets one of `snapshots`, and frees what only it held. */
+  deleteSnapshot?(snapshot: SnapshotInfo): Promise<void>;
 }
 
 /** A data extent is what must be read; the other kinds read as zeros in an image without a backing file. */

@@ -12,10 +12,11 @@ import { map } from './map.js';
 import { measure } from './measure.js';
 import { rebase } from './rebase.js';
 import { resize } from './resize.js';
+import { snapshot } from './snapshot.js';
 import type { Verb } from './verb.js';
 
 /** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = ['bench', 'bitmap', 'snapshot'];
+const MISSING = ['bench', 'bitmap'];
 
 function missing(name: string): Verb {
   return {
@@ -41,6 +42,7 @@ export const availableVerbs: readonly Verb[] = [
   measure,
   rebase,
   resize,
+  snapshot,
 ];
 
 export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];

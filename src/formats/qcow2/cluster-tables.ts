@@ -68,6 +68,11 @@ export class ClusterTables {
     this.#perPage = tables.pageSize / this.#entrySize;
   }
 
+  /** The tables have changed by other hands. */
+  forget(): void {
+    this.#current = { index: -1, offset: 0 };
+  }
+
   /** Makes the empty L1 table of a new image. */
   *createL1(entries: number): Steps<void> {
     this.header.l1Size = entries;

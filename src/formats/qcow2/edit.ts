@@ -1,6 +1,7 @@
 /** Opens a qcow2 image for writing. */
 import { viewOf } from '../../bytes.js';
 import { corrupt } from '../../errors.js';
+import { NO_EVENTS } from '../../image/check.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
 import { TableCache } from '../../image/table-cache.js';
 import type { ByteStore } from '../../storage/storage.js';
@@ -23,7 +24,7 @@ const HOLES_MEMORY = 1024 * 1024;
 /** Opens the image in `store` to be changed in place; throws as `openToWrite`. */
 export async function editQcow2(store: ByteStore, request: EditRequest, context: DriverContext): Promise<QcowEditor> {
   const { parts, writing } = await openToWrite(store, request, context);
-  return new QcowEditor(parts, writing, request);
+  return new QcowEditor(parts, writing, request, context.events);
 }
 
 /** What reads an image, and what changes it. */
@@ -88,8 +89,6 @@ function isDirty(header: QcowHeader): boolean {
 }
 
 /** Whoever wrote the image last postponed its refcounts and never came back to them: they are made anew. */
-const NO_EVENTS = { onFinding: () => {}, onTrouble: () => {} };
-
 async function repairRefcounts(store: ByteStore, { flush }: EditRequest, context: DriverContext): Promise<void> {
   const image = await openForCheck(store, store, { ...context, encryption: undefined });
   const { data } = image.parts;

@@ -17,6 +17,7 @@
  */
 import { roundDown, roundUp } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
+import { type CheckEvents, NO_EVENTS } from '../../image/check.js';
 import type { EditRequest } from '../../image/driver.js';
 import { HostWrites } from '../../image/host-writes.js';
 import type {
@@ -24,9 +25,11 @@ import type {
   BitmapInfo,
   BitmapStretch,
   EditableImage,
+  NewSnapshot,
   PendingWrite,
   PreparedRun,
   ResizeRequest,
+  SnapshotInfo,
 } from '../../image/image.js';
 import type { Piece, UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
@@ -43,6 +46,8 @@ import { dataSink, encodingOf, runToPlace, unitOf, type WritingParts } from './p
 import { PlacedWrites } from './placed-writes.js';
 import { type ResizingEditor, resizeDisk } from './resize.js';
 import { RunPlacer } from './run-placer.js';
+import { SnapshotEditor } from './snapshot-edit.js';
+import type { Snapshot } from './snapshots.js';
 import { perform, type Steps, settle } from './steps.js';
 
 /** Stretches of clusters that may wait to be freed. */
@@ -61,6 +66,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
   readonly #tracker: BitmapTracker;
   readonly #sink: ByteSink;
   readonly #placed = new PlacedWrites();
+  readonly #snapshots: SnapshotEditor;
   /** The file says that it is being changed, as far as the format has words for it. */
   #isPrepared = false;
   #refcountTableOffset: number;
@@ -71,6 +77,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
     parts: QcowParts,
     private readonly writing: WritingParts,
     private readonly request: EditRequest,
+    events: CheckEvents = NO_EVENTS,
   ) {
     super(parts);
     const { header, clusterTables, refcounts, placer, space, dataSpace } = writing;
@@ -89,6 +96,17 @@ export class QcowEditor extends QcowImage implements EditableImage {
     this.#runs = new RunPlacer(rules, clusterTables, refcounts, placer, space, dataSpace, () => this.#makeRoom());
     this.#refcountTableOffset = header.refcountTableOffset;
     refcounts.holdFreed();
+    const editing = {
+      parts: writing,
+      commit: () => this.#commit(),
+      pause: () => this.#makeRoom(),
+      onSize: (size: number) => {
+        this.size = size;
+      },
+      events,
+      fail: (error: unknown) => this.#placed.fail(error),
+    };
+    this.#snapshots = new SnapshotEditor(editing, parts.snapshots);
   }
 
   place(run: PreparedRun): MaybePromise<PendingWrite | undefined> {
@@ -158,6 +176,23 @@ export class QcowEditor extends QcowImage implements EditableImage {
       pause: () => this.#makeRoom(),
     };
     await resizeDisk(editor, this.parts.bitmaps, size, request);
+  }
+
+  override get snapshots(): readonly Snapshot[] {
+    return this.#snapshots.entries;
+  }
+
+  createSnapshot(request: NewSnapshot): Promise<SnapshotInfo> {
+    return this.#inTurn(() => this.#snapshots.create(request));
+  }
+
+  async applySnapshot(idOrName: string): Promise<void> {
+    if ((this.bitmaps?.length ?? 0) > 0) throw new ImageError('unsupported', 'Device has active dirty bitmaps');
+    await this.#inTurn(() => this.#snapshots.apply(idOrName));
+  }
+
+  deleteSnapshot(snapshot: SnapshotInfo): Promise<void> {
+    return this.#inTurn(() => this.#snapshots.remove(snapshot));
   }
 
   async empty(): Promise<void> {

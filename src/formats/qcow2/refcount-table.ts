@@ -23,6 +23,9 @@ interface CountsPage {
   end: number;
 }
 
+/** Told of a refcount as it is going to be; in ascending order of the clusters. Throws to refuse it. */
+export type OnRefcount = (refcount: number, cluster: number) => void;
+
 export class RefcountTable {
   /** Clusters that a block describes. */
   readonly perBlock: number;
@@ -222,6 +225,27 @@ export class RefcountTable {
     return freed;
   }
 
+  /**
+   * Adds `difference` to `count` refcounts. Throws where a cluster has none that could be changed, worded as QEMU says it
+   * of clusters that it meets in tables and had not counted.
+   */
+  *update(first: number, count: number, difference: -1 | 0 | 1, onRefcount: OnRefcount): Steps<void> {
+    const end = first + count;
+    for (let at = first; at < end; ) {
+      const counts = yield* this.#countsOf(at);
+      if (counts === null) throw this.#canCount(at) ? unavailable() : tooLarge();
+      const stop = Math.min(end, counts.end);
+      for (; at < stop; at++) {
+        const before = this.#width.get(counts.page.view, at - counts.first);
+        const isExact = before + difference <= this.#width.max && before <= this.#width.max;
+        if (difference !== 0 && !isExact) throw new ImageError('unsupported', 'Invalid argument');
+        onRefcount(before + difference, at);
+        if (difference !== 0) this.#width.set(counts.page.view, at - counts.first, before + difference);
+      }
+      if (difference !== 0) this.blocks.markDirty(counts.page);
+    }
+  }
+
   /** A table with the same entries and room for `length`, not yet in use. Throws where QEMU would refuse to read it. */
   enlarged(length: number): Float64Array {
     const perCluster = this.#clusterSize / ENTRY_SIZE;
@@ -293,6 +317,11 @@ export class RefcountTable {
     return { page, first, end: first + this.#perPage };
   }
 
+  /** There can be a table that counts `cluster`. */
+  #canCount(cluster: number): boolean {
+    return (Math.floor(cluster / this.perBlock) + 1) * ENTRY_SIZE <= LIMITS.refcountTableBytes;
+  }
+
   #endOfBlock(cluster: number): number {
     return (Math.floor(cluster / this.perBlock) + 1) * this.perBlock;
   }
@@ -310,6 +339,10 @@ export class RefcountTable {
     this.#width.set(page.view, cluster - first, count - 1);
     return count === 1;
   }
+}
+
+function unavailable(): ImageError {
+  return new ImageError('corrupt', 'Resource temporarily unavailable');
 }
 
 /** As QEMU says it of an image that its structures cannot describe. */

@@ -18,7 +18,7 @@ import { clusterSizeOf, type QcowHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
 import { compressedOffsetLimit, ENTRY_SIZE } from './layout.js';
 import type { ProtectedRanges } from './protected.js';
-import { RefcountTable, tooLarge } from './refcount-table.js';
+import { type OnRefcount, RefcountTable, tooLarge } from './refcount-table.js';
 import { type Steps, settle } from './steps.js';
 
 /** A run of host clusters: index of the first, and how many. */
@@ -202,6 +202,18 @@ export class Refcounts {
   /** The counts as they are stored, for whoever moves all of them. */
   get table(): RefcountTable {
     return this.#table;
+  }
+
+  /** Changes the refcount of each cluster that [offset, offset + length) touches, at once; throws as the table does. */
+  *update(offset: number, length: number, difference: -1 | 0 | 1, onRefcount: OnRefcount): Steps<void> {
+    if (length === 0) return;
+    yield* this.closeRun();
+    const first = Math.floor(offset / this.#clusterSize);
+    const last = Math.floor((offset + length - 1) / this.#clusterSize);
+    yield* this.#table.update(first, last - first + 1, difference, (refcount, cluster) => {
+      onRefcount(refcount, cluster);
+      if (refcount === 0) this.#cursor = Math.min(this.#cursor, cluster);
+    });
   }
 
   /** Gives up one reference to each cluster that [offset, offset + length) touches. */

@@ -6,10 +6,12 @@
 import { cString, roundUp } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
 import type { SnapshotInfo } from '../../image/image.js';
+import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { checkedTable, clusterSizeOf, type QcowHeader } from './header.js';
 import { ENTRY_SIZE, LIMITS, SNAPSHOT, SNAPSHOT_EXTRA } from './layout.js';
 import type { L1Table } from './map.js';
+import { NO_ICOUNT, type StoredEntry, upToNul } from './snapshot-entry.js';
 
 /** An entry of the table. */
 export interface Snapshot extends SnapshotInfo {
@@ -17,14 +19,11 @@ export interface Snapshot extends SnapshotInfo {
   l1TableOffset: bigint;
   /** Entries. */
   l1Size: number;
-  /** All extra data as stored, for whoever writes the table anew. */
-  extraData: Uint8Array;
+  /** For whoever writes the table anew. */
+  stored: StoredEntry;
 }
 
-/** No icount was recorded. */
-const NO_ICOUNT = 0xffff_ffff_ffff_ffffn;
-
-/** Reads the whole table: at most 64 MiB, at most what the file holds. */
+/** Reads the whole table: at most 64 MiB. Behind the end of the file there are zeros, as QEMU has it. */
 export async function readSnapshots(source: ByteSource, header: QcowHeader): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
   const reader = new TableReader(source, header.snapshotsOffset);
@@ -37,32 +36,41 @@ export async function readSnapshots(source: ByteSource, header: QcowHeader): Pro
           'You can force-remove this extra metadata with qemu-img check -r all',
       );
     const extraData = (await reader.take(fixed.extraDataSize)).slice();
-    const id = cString(await reader.take(fixed.idLength));
-    const name = cString(await reader.take(fixed.nameLength));
-    snapshots.push({ id, name, ...parseEntry(fixed, extraData, header.size) });
+    const idBytes = upToNul(await reader.take(fixed.idLength)).slice();
+    const nameBytes = upToNul(await reader.take(fixed.nameLength)).slice();
+    const stored = { fixed, extraSize: extraData.length, extraData, idBytes, nameBytes };
+    snapshots.push(snapshotOf(stored, header.size));
   }
   return snapshots;
 }
 
-function parseEntry(
-  fixed: ReturnType<typeof SNAPSHOT.read>,
-  extraData: Uint8Array,
-  currentSize: number,
-): Omit<Snapshot, 'id' | 'name'> {
+/** What an entry says; `diskSize` is the size of the disk now. */
+export function snapshotOf(stored: StoredEntry, diskSize: number): Snapshot {
+  const { fixed, extraData, idBytes, nameBytes } = stored;
   const padded = new Uint8Array(SNAPSHOT_EXTRA.size);
   padded.set(extraData.subarray(0, padded.length));
   const extra = SNAPSHOT_EXTRA.read(padded);
   const has = (end: number) => extraData.length >= end;
   return {
-    size: has(16) ? checkedBytes(extra.diskSize, 'Snapshot disk size') : currentSize,
+    id: cString(idBytes),
+    name: cString(nameBytes),
+    size: has(16) ? checkedBytes(extra.diskSize, 'Snapshot disk size') : diskSize,
     vmStateSize: has(8) ? checkedBytes(extra.vmStateSize, 'Snapshot VM state size') : fixed.vmStateSize32,
     date: { seconds: fixed.seconds, nanoseconds: fixed.nanoseconds },
     vmClock: fixed.vmClock,
     icount: has(24) && extra.icount !== NO_ICOUNT ? extra.icount : null,
     l1TableOffset: fixed.l1TableOffset,
     l1Size: fixed.l1Size,
-    extraData,
+    stored,
   };
+}
+
+/** Bytes of the whole table as it lies in the file. */
+export function tableLength(snapshots: readonly Snapshot[]): number {
+  let length = 0;
+  for (const { fixed } of snapshots.map(({ stored }) => stored))
+    length = roundUp(length, 8) + SNAPSHOT.size + fixed.extraDataSize + fixed.idLength + fixed.nameLength;
+  return length;
 }
 
 function checkedBytes(value: bigint, what: string): number {
@@ -115,7 +123,6 @@ class TableReader {
       const hint = `You can force-remove all ${this.#remaining} overhanging snapshots with qemu-img check -r all`;
       throw corrupt(`Snapshot table is too big\n${hint}`);
     }
-    if (end > this.source.size) throw corrupt('Snapshot table ends beyond the end of the file');
     if (this.#at < this.#chunkStart || end > this.#chunkStart + this.#chunk.length) await this.#fetch();
     const from = this.#at - this.#chunkStart;
     this.#at = end;
@@ -124,7 +131,7 @@ class TableReader {
 
   async #fetch(): Promise<void> {
     this.#chunkStart = this.#at;
-    this.#chunk = new Uint8Array(Math.min(TableReader.#CHUNK, this.source.size - this.#at));
-    await this.source.read(this.#at, this.#chunk);
+    this.#chunk = new Uint8Array(TableReader.#CHUNK);
+    await readPadded(this.source, this.#at, this.#chunk);
   }
 }

@@ -4,17 +4,16 @@
  * The new table goes to free clusters, so the refcounts have to be right by then. The header changes to it in one
  * write; then the old one is freed.
  */
-import { roundUp } from '../../../bytes.js';
 import { ImageError } from '../../../errors.js';
 import type { CheckTally } from '../../../image/check.js';
 import { TableCache } from '../../../image/table-cache.js';
+import { type HeaderFields, patchHeader } from '../header-patch.js';
 import { HostSpace } from '../host-space.js';
-import { HEADER_V2, LIMITS, SNAPSHOT, SNAPSHOT_EXTRA } from '../layout.js';
 import { Refcounts } from '../refcounts.js';
+import { serializeEntries } from '../snapshot-entry.js';
 import { perform } from '../steps.js';
 import { type CheckedFile, ioError } from './checked-file.js';
 import { allowsWrite } from './overlap.js';
-import { completeExtra, type SnapshotEntry } from './snapshot-table.js';
 
 /** Bytes of refcount blocks in memory. */
 const MEMORY = 4 * 1024 * 1024;
@@ -53,7 +52,7 @@ class SnapshotTableWriter {
   async write(): Promise<void> {
     const { file } = this;
     const old = file.snapshotTable;
-    const table = this.#serialize();
+    const table = serializeEntries(file.snapshots, file.header.size);
     const clusters = Math.ceil(table.length / file.clusterSize);
     const offset = await perform(this.#refcounts.allocate(clusters));
     await this.#flushRefcounts();
@@ -91,49 +90,7 @@ class SnapshotTableWriter {
     });
   }
 
-  /** Changes fields of the header, if they are not so already. */
-  async #pointTo(fields: Parameters<typeof HEADER_V2.write>[1]): Promise<void> {
-    const { file } = this;
-    const before = new Uint8Array(HEADER_V2.size);
-    await file.read(0, before);
-    const after = before.slice();
-    HEADER_V2.write(after, fields);
-    if (after.every((byte, index) => byte === before[index])) return;
-    await file.store.write(0, after);
-    await file.flush();
-  }
-
-  #serialize(): Uint8Array {
-    const parts = this.file.snapshots.map((entry) => this.#entryBytes(entry));
-    let length = 0;
-    for (const part of parts) length = roundUp(length, 8) + part.length;
-    if (length > LIMITS.snapshotTableBytes) throw new ImageError('corrupt', 'File too large');
-    const table = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      at = roundUp(at, 8);
-      table.set(part, at);
-      at += part.length;
-    }
-    return table;
-  }
-
-  #entryBytes(entry: SnapshotEntry): Uint8Array {
-    const { fixed, idBytes, nameBytes } = entry;
-    const extra = completeExtra(entry, this.file.header.size);
-    // Programs that know only this field are to see no state rather than a part of it.
-    const { vmStateSize } = SNAPSHOT_EXTRA.read(extra);
-    const bytes = new Uint8Array(SNAPSHOT.size + extra.length + idBytes.length + nameBytes.length);
-    SNAPSHOT.write(bytes, {
-      ...fixed,
-      vmStateSize32: vmStateSize <= 0xffff_ffffn ? Number(vmStateSize) : 0,
-      idLength: idBytes.length,
-      nameLength: nameBytes.length,
-      extraDataSize: extra.length,
-    });
-    bytes.set(extra, SNAPSHOT.size);
-    bytes.set(idBytes, SNAPSHOT.size + extra.length);
-    bytes.set(nameBytes, SNAPSHOT.size + extra.length + idBytes.length);
-    return bytes;
+  async #pointTo(fields: HeaderFields): Promise<void> {
+    if (await patchHeader(this.file.store, fields)) await this.file.flush();
   }
 }

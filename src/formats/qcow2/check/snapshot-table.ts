@@ -6,24 +6,18 @@
 import { roundUp } from '../../../bytes.js';
 import { corrupt } from '../../../errors.js';
 import type { CheckTally } from '../../../image/check.js';
-import { HEADER_V2, LIMITS, SNAPSHOT, SNAPSHOT_EXTRA } from '../layout.js';
+import { HEADER_V2, LIMITS, SNAPSHOT } from '../layout.js';
+import { type StoredEntry, upToNul } from '../snapshot-entry.js';
 import type { CheckedFile } from './checked-file.js';
 
 /** Extra data that every entry of version 3 has: VM state size and disk size. */
 const REQUIRED_EXTRA = 16;
 
 /** An entry, with all that is needed to write it again. */
-export interface SnapshotEntry {
-  fixed: ReturnType<typeof SNAPSHOT.read>;
+export interface SnapshotEntry extends StoredEntry {
   l1TableOffset: bigint;
   /** Entries. */
   l1Size: number;
-  /** Bytes of extra data that the entry claims, cut to what is allowed. */
-  extraSize: number;
-  /** So many of them as are known or may be kept. */
-  extraData: Uint8Array;
-  idBytes: Uint8Array;
-  nameBytes: Uint8Array;
   id: string;
   name: string;
 }
@@ -190,24 +184,4 @@ class EntryReader {
     this.#at += length;
     return bytes;
   }
-}
-
-function upToNul(bytes: Uint8Array): Uint8Array {
-  const end = bytes.indexOf(0);
-  return end < 0 ? bytes : bytes.subarray(0, end);
-}
-
-/** The known extra data of an entry, with what older versions leave out filled in. */
-export function completeExtra({ fixed, extraSize, extraData }: SnapshotEntry, diskSize: number): Uint8Array {
-  const bytes = new Uint8Array(Math.max(SNAPSHOT_EXTRA.size, extraData.length));
-  SNAPSHOT_EXTRA.write(bytes, {
-    vmStateSize: BigInt(fixed.vmStateSize32),
-    diskSize: BigInt(diskSize),
-    icount: 0xffff_ffff_ffff_ffffn,
-  });
-  // Half a field is none.
-  const known = Math.min(SNAPSHOT_EXTRA.size, extraSize - (extraSize % 8));
-  bytes.set(extraData.subarray(0, known));
-  bytes.set(extraData.subarray(SNAPSHOT_EXTRA.size), SNAPSHOT_EXTRA.size);
-  return bytes;
 }
