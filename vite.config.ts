@@ -104,17 +104,7 @@ function webBundle(outDir: string): UserConfig {
 }
 
 /** What the page may do, whatever host it is on; scripts/serve.mjs says the same in a header. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self'",
-  "connect-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ');
+const POLICY = (JSON.parse(readFileSync('web/content-policy.json', 'utf8')) as string[]).join('; ');
 
 /** Puts the policy into the built page; in development Vite needs more than it allows. */
 function contentPolicy(): Plugin {

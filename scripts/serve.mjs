@@ -2,7 +2,7 @@
 //   PORT       port, default 4173; 0: any free one
 //   FOLDER     what is served, default dist/web-app
 //   ISOLATION  'off' leaves out COOP and COEP, as hosts do that cannot set them: SharedArrayBuffer is then missing
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -22,18 +22,9 @@ const TYPES = {
   '.wasm': 'application/wasm',
 };
 
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self'",
-  "connect-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/** What the page says of itself too, and what only a header can say. */
+const policy = JSON.parse(readFileSync(new URL('../web/content-policy.json', import.meta.url), 'utf8'));
+const POLICY = [...policy, "frame-ancestors 'none'"].join('; ');
 
 const HEADERS = {
   'Content-Security-Policy': POLICY,

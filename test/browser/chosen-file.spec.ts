@@ -4,6 +4,7 @@ import type { BrowserContext, JSHandle, Page } from '@playwright/test';
 import type * as Library from '../../src/platform/web/index.js';
 import { expect, test } from './fixtures.js';
 import { qemuImg, sameBytes } from './images.js';
+import { dropOnPage } from './page.js';
 
 type Diskloom = typeof Library;
 interface UserPage {
@@ -25,10 +26,7 @@ async function dropFolder(page: Page, context: BrowserContext, path: string): Pr
       (globalThis as UserPage).folder = await item.getAsFileSystemHandle();
     });
   });
-  const session = await context.newCDPSession(page);
-  const data = { items: [], files: [path], dragOperationsMask: 1 };
-  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
-    await session.send('Input.dispatchDragEvent', { type, x: 10, y: 10, data });
+  await dropOnPage(page, context, path);
   return page.waitForFunction(() => {
     const all = globalThis as UserPage;
     return all.folder && all.diskloom ? all : null;

@@ -1,21 +1,32 @@
 /** Driving the page as a person does. */
 import { join } from 'node:path';
-import { expect, type Page } from '@playwright/test';
+import { type BrowserContext, expect, type Page } from '@playwright/test';
 
 export interface Task {
   source: string;
   format: string;
   name: string;
   compress?: boolean;
+  /** Of the new image, where the format wants one. */
+  passphrase?: string;
 }
 
 /** Fills in the form and starts the conversion. */
-export async function begin(page: Page, { source, format, name, compress = false }: Task): Promise<void> {
+export async function begin(page: Page, { source, format, name, compress = false, passphrase }: Task): Promise<void> {
   await page.getByLabel('Disk image').setInputFiles(source);
   await page.getByRole('combobox', { name: 'Output format' }).selectOption(format);
   await page.getByRole('textbox', { name: 'File name' }).fill(name);
   if (compress) await page.getByRole('checkbox', { name: 'Compress' }).check();
+  if (passphrase !== undefined) await page.getByLabel('Passphrase of the new image').fill(passphrase);
   await page.getByRole('button', { name: 'Convert' }).click();
+}
+
+/** Drops a file or folder of this machine on the page, as a person does. */
+export async function dropOnPage(page: Page, context: BrowserContext, path: string): Promise<void> {
+  const session = await context.newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: 10, y: 10, data });
 }
 
 /** Waits for the end of the conversion; returns what the page says of it. */

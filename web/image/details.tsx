@@ -61,7 +61,7 @@ function Opened({ file, inspection }: { file: File; inspection: Inspection }) {
         </Notice>
       ))}
       <dl class="facts">
-        {factsOf(file, inspection).map(({ name, value }) => (
+        {factsOf(file, inspection, currentSurvey.value).map(({ name, value }) => (
           <div key={name}>
             <dt>{name}</dt>
             <dd>{value}</dd>

@@ -1,6 +1,7 @@
 /** What the headers say, as rows of a list. */
-import type { Inspection, NodeInfo } from '../../src/platform/web/index.js';
-import { sizeText } from '../shell/text.js';
+import type { Inspection, NodeInfo, Survey } from '../../src/platform/web/index.js';
+import { percentText, sizeText } from '../shell/text.js';
+import { sharesOf } from './shares.js';
 
 export interface Fact {
   readonly name: string;
@@ -33,12 +34,11 @@ export function formatWords(name: string): string {
 const DETAILS: readonly { key: string; name: string; show: (value: unknown) => string | null }[] = [
   { key: 'compat', name: 'Version', show: (value) => (value === '0.10' ? '2 (compat 0.10)' : '3 (compat 1.1)') },
   { key: 'create-type', name: 'Kind', show: String },
-  { key: 'compression-type', name: 'Compression', show: String },
   { key: 'data-file', name: 'Data file', show: (value) => (typeof value === 'string' ? value : null) },
 ];
 
 /** The facts of the top layer. */
-export function factsOf(file: File, { layers, partitions }: Inspection): Fact[] {
+export function factsOf(file: File, { layers, partitions }: Inspection, survey: Survey | null): Fact[] {
   const top = layers[0]!;
   const scheme = { gpt: 'GPT', mbr: 'MBR', none: 'none: one file system on the whole disk' };
   return [
@@ -47,9 +47,20 @@ export function factsOf(file: File, { layers, partitions }: Inspection): Fact[] 
     { name: 'Size of the file', value: sizeText(file.size) },
     ...(top.clusterSize ? [{ name: 'Cluster size', value: sizeText(top.clusterSize) }] : []),
     ...detailsOf(top),
+    ...compressionOf(top, survey),
     ...(top.encrypted ? [{ name: 'Encrypted', value: 'yes' }] : []),
     ...(partitions ? [{ name: 'Partition table', value: scheme[partitions.scheme] }] : []),
   ];
+}
+
+/** Only the map tells whether anything is compressed: said once all of it is known. */
+function compressionOf({ specific }: NodeInfo, survey: Survey | null): Fact[] {
+  if (survey === null || survey.known < survey.data.length) return [];
+  const { data, compressed } = sharesOf(survey);
+  const type = specific?.data['compression-type'];
+  if (compressed === 0) return type === undefined ? [] : [{ name: 'Compression', value: 'none' }];
+  const share = `${percentText(compressed / data)} of the data`;
+  return [{ name: 'Compression', value: type === undefined ? share : `${String(type)}, ${share}` }];
 }
 
 function detailsOf({ specific }: NodeInfo): Fact[] {

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Survey } from '../../src/platform/web/index.js';
 import { percentText } from '../shell/text.js';
 import './strip.css';
-import { sharesOf } from './survey.js';
+import { sharesOf } from './shares.js';
 
 interface StripProps {
   /** null: nothing is known yet. */

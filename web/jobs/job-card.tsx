@@ -1,5 +1,6 @@
 /** The conversion at hand: how far it is, and what came of it. */
 import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import { formatWords } from '../image/facts.js';
 import { Strip } from '../image/strip.js';
 import { durationText, percentText, sizeText } from '../shell/text.js';
@@ -14,9 +15,14 @@ const ACTIVE = ['converting', 'finalising', 'verifying'];
 /** Always there, so that a screen reader knows the place where news come from. */
 export function JobCard() {
   const job = current.value;
+  const card = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a narrow screen it would begin out of sight.
+    if (job !== null) card.current?.scrollIntoView({ block: 'nearest', behavior: scrollBehavior() });
+  }, [job]);
   const stage = job?.stage.value;
   return (
-    <section class={`card job ${job === null ? 'none' : stage}`} aria-label="Conversion">
+    <section ref={card} class={`card job ${job === null ? 'none' : stage}`} aria-label="Conversion">
       {job !== null && (
         <header class="job-head">
           <h2>{job.task.name}</h2>
@@ -32,6 +38,10 @@ export function JobCard() {
       {job !== null && <Body job={job} />}
     </section>
   );
+}
+
+function scrollBehavior(): ScrollBehavior {
+  return matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth';
 }
 
 function statusText({ stage, held, error }: Job): string {

@@ -8,8 +8,8 @@ export function JobList() {
   const others = jobs.value.filter((job) => job !== current.value);
   if (others.length === 0) return null;
   return (
-    <section class="job-list" aria-label="Other conversions">
-      <h2>Queue</h2>
+    <section class="job-list" aria-labelledby="job-list-title">
+      <h2 id="job-list-title">Other conversions</h2>
       <ul>
         {others.map((job) => (
           <li key={job.id}>

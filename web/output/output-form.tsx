@@ -15,6 +15,7 @@ import {
   format,
   isPlain,
   nameIt,
+  options,
   ownPlace,
   type Place,
   place,
@@ -119,7 +120,7 @@ function optionWords(name: string): string {
 
 function Options() {
   if (target.value === null) return null;
-  const { common, rest } = offeredRows(target.value, compress.value);
+  const { common, rest } = offeredRows(target.value, compress.value, options.value);
   return (
     <>
       {target.value.compresses && (

@@ -61,6 +61,7 @@ export function chooseFormat(name: string): void {
   batch(() => {
     format.value = name;
     options.value = {};
+    newPassphrase.value = '';
     preset.value = null;
   });
 }
@@ -79,7 +80,14 @@ export function choosePreset(chosenPreset: Preset): void {
 /** Sets an option; undefined: the default. */
 export function setOption(name: string, value: string | boolean | undefined): void {
   const { [name]: _, ...others } = options.value;
-  options.value = value === undefined || value === '' ? others : { ...others, [name]: value };
+  const kept = name === 'encrypt.format' ? withoutEncryption(others) : others;
+  options.value = value === undefined || value === '' ? kept : { ...kept, [name]: value };
+}
+
+/** What says how to encrypt is of no use where nothing, or otherwise, is encrypted. */
+function withoutEncryption(values: OptionValues): OptionValues {
+  newPassphrase.value = '';
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !name.startsWith('encrypt.')));
 }
 
 /** Can this browser write into a file that the user chooses? */

@@ -1,5 +1,5 @@
 /** Which options of a format a page offers, and how. */
-import type { FormatInfo, OptionRow } from '../../src/platform/web/index.js';
+import type { FormatInfo, OptionRow, OptionValues } from '../../src/platform/web/index.js';
 
 /** They are decided elsewhere, or name other files, which a page cannot make, or are an old word for a newer option. */
 const NOT_OFFERED = [
@@ -14,6 +14,7 @@ const NOT_OFFERED = [
 
 /** Those that most people who look for options look for. */
 const COMMON = [
+  'key-secret',
   'subformat',
   'adapter_type',
   'static',
@@ -23,18 +24,25 @@ const COMMON = [
   'block_size',
 ];
 
-/** They mean something only when the image is compressed. */
+/** They mean something only when the image is compressed, or encrypted. */
 const FOR_COMPRESSION = /^compression_/;
+const ENCRYPTION = 'encrypt.format';
+const FOR_ENCRYPTION = /^encrypt\.(?!format$)/;
 
 export interface OfferedRows {
   readonly common: readonly OptionRow[];
   readonly rest: readonly OptionRow[];
 }
 
-/** The rows of a format's table that a page offers. */
-export function offeredRows({ options }: FormatInfo, compress: boolean): OfferedRows {
-  const offered = options.filter(
-    ({ name, storage }) => !storage && !NOT_OFFERED.includes(name) && (compress || !FOR_COMPRESSION.test(name)),
+/** The rows of a format's table that a page offers, with what is set so far. */
+export function offeredRows({ options: table }: FormatInfo, compress: boolean, set: OptionValues): OfferedRows {
+  const encrypt = set[ENCRYPTION] !== undefined;
+  const offered = table.filter(
+    ({ name, storage }) =>
+      !storage &&
+      !NOT_OFFERED.includes(name) &&
+      (compress || !FOR_COMPRESSION.test(name)) &&
+      (encrypt || !FOR_ENCRYPTION.test(name)),
   );
   return {
     common: offered.filter(({ name }) => COMMON.includes(name)),

@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeGptDisk } from './disks.js';
+import { expect, test } from './fixtures.js';
+import { qemuImg, sameBytes } from './images.js';
+import { dropOnPage, outcome, save } from './page.js';
+
+test('tells partitions and file systems by their names, and snapshots to choose from', async ({ page, images }) => {
+  const raw = join(images.folder, 'gpt.img');
+  const image = join(images.folder, 'gpt.qcow2');
+  writeGptDisk(raw);
+  qemuImg('convert', '-O', 'qcow2', raw, image);
+  qemuImg('snapshot', '-c', 'before', image);
+  execFileSync('qemu-io', ['-f', 'qcow2', '-c', 'write -P 7 0 1M', image]);
+  await page.getByLabel('Disk image').setInputFiles(image);
+  const details = page.getByRole('region', { name: 'Image details' });
+  await expect(details).toContainText('QCOW2');
+  await expect(details).toContainText('64 MiB');
+  await expect(details.getByRole('img', { name: /Use of the disk: \d+ % data/ })).toBeVisible();
+  await expect(details.getByRole('row')).toHaveCount(0);
+
+  await page.getByLabel('Disk image').setInputFiles(raw);
+  await expect(details.getByRole('row', { name: '1 FAT16 BOOT EFI system 8 MiB' })).toBeVisible();
+  await expect(details.getByRole('row', { name: '2 ext4 system Linux 40 MiB' })).toBeVisible();
+  await expect(details.getByRole('row', { name: '3 swap paging Linux swap 10 MiB' })).toBeVisible();
+
+  await page.getByLabel('Disk image').setInputFiles(image);
+  await details.getByRole('combobox', { name: 'State of the disk' }).selectOption({ index: 1 });
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('raw');
+  await expect(page.getByText('-l snapshot.id=1')).toBeVisible();
+  await page.getByRole('textbox', { name: 'File name' }).fill('before.img');
+  await page.getByRole('button', { name: 'Convert' }).click();
+  expect(await outcome(page)).toBe('Done');
+  expect(sameBytes(await save(page, images.folder), raw)).toBe(true);
+});
+
+test('names the missing backing file, and goes on when it comes', async ({ page, images }) => {
+  const overlay = join(images.folder, 'overlay.qcow2');
+  qemuImg('create', '-q', '-f', 'qcow2', '-b', images.qcow2, '-F', 'qcow2', overlay);
+  await page.getByLabel('Disk image').setInputFiles(overlay);
+  const details = page.getByRole('region', { name: 'Image details' });
+  await expect(details).toContainText('builds on plain.qcow2');
+  await expect(details.getByRole('button', { name: 'Choose plain.qcow2' })).toBeVisible();
+  await page.getByLabel('Disk image').setInputFiles(images.qcow2);
+  await expect(details.getByRole('heading', { name: 'overlay.qcow2' })).toBeVisible();
+  await expect(details.getByRole('listitem').filter({ hasText: 'plain.qcow2' })).not.toContainText('missing');
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('raw');
+  await page.getByRole('button', { name: 'Convert' }).click();
+  expect(await outcome(page)).toBe('Done');
+  expect(sameBytes(await save(page, images.folder), images.raw)).toBe(true);
+});
+
+test('takes a dropped folder with a backing chain', async ({ page, context, images }) => {
+  const folder = join(images.folder, 'dropped');
+  mkdirSync(folder);
+  const base = join(folder, 'base.qcow2');
+  qemuImg('convert', '-O', 'qcow2', images.raw, base);
+  qemuImg('create', '-q', '-f', 'qcow2', '-b', 'base.qcow2', '-F', 'qcow2', join(folder, 'top.qcow2'));
+  await dropOnPage(page, context, folder);
+  const details = page.getByRole('region', { name: 'Image details' });
+  await expect(details.getByRole('heading', { name: 'top.qcow2' })).toBeVisible();
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('raw');
+  await page.getByRole('button', { name: 'Convert' }).click();
+  expect(await outcome(page)).toBe('Done');
+  expect(sameBytes(await save(page, images.folder), images.raw)).toBe(true);
+});
+
+test('destinations set format and options, and the command says so', async ({ page, images }) => {
+  await page.getByLabel('Disk image').setInputFiles(images.raw);
+  await page.getByRole('radio', { name: 'Azure' }).check();
+  await expect(page.getByRole('combobox', { name: 'Output format' })).toHaveValue('vpc');
+  await expect(
+    page.getByText('diskloom convert -p -O vpc -o subformat=fixed,force_size=on disk.img disk.vhd'),
+  ).toBeVisible();
+  await page.getByRole('combobox', { name: 'Subformat' }).selectOption('dynamic');
+  await expect(page.getByText('force_size=on,subformat=dynamic')).toBeVisible();
+});
