@@ -46,7 +46,7 @@ export interface EditSettings {
   compress: boolean;
   keepAllocated: boolean;
   /** Which of the driver's ways to open it; `edit` where the driver does not have that one. Default `edit`. */
-  purpose?: 'edit' | 'amend';
+  purpose?: 'edit' | 'amend' | 'editBitmaps';
   /** Open the backing files too; default true. */
   chain?: boolean;
   /** Open the backing files without locks: one of them is going to be written to as well. */

@@ -7,6 +7,7 @@ import type { Kernels } from '../kernels/kernels.js';
 import type { MaybePromise } from '../maybe.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
 import type { AmendableImage } from './amend.js';
+import type { BitmapEditor } from './bitmap-edit.js';
 import type { CheckableImage, CheckEvents } from './check.js';
 import type { EncryptionContext } from './encryption.js';
 import type { Identity } from './identity.js';
@@ -106,6 +107,8 @@ export interface ImageDriver {
   readonly amendOptions?: OptionTable;
   /** Opens an existing image to change its options. */
   amend?(store: ByteStore, request: EditRequest, context: DriverContext): Promise<AmendableImage>;
+  /** Opens an existing image to change its dirty bitmaps. */
+  editBitmaps?(store: ByteStore, request: EditRequest, context: DriverContext): Promise<BitmapEditor>;
   /**
    * Opens an image to look for damage, also one that `open` refuses for what a check can tell.
    *

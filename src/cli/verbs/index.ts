@@ -1,6 +1,7 @@
 /** The verbs, in the order of the help. */
 import { ImageError } from '../../errors.js';
 import { amend } from './amend.js';
+import { bitmap } from './bitmap.js';
 import { check } from './check.js';
 import { commit } from './commit.js';
 import { compare } from './compare.js';
@@ -16,7 +17,7 @@ import { snapshot } from './snapshot.js';
 import type { Verb } from './verb.js';
 
 /** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = ['bench', 'bitmap'];
+const MISSING = ['bench'];
 
 function missing(name: string): Verb {
   return {
@@ -31,6 +32,7 @@ function missing(name: string): Verb {
 /** The verbs that do something. */
 export const availableVerbs: readonly Verb[] = [
   amend,
+  bitmap,
   check,
   commit,
   compare,

@@ -6,14 +6,10 @@
  * notes are merged into the bitmap and the mark is taken away. The other bitmaps are left alone.
  */
 
-import { viewOf } from '../../bytes.js';
 import type { BitmapStretch } from '../../image/image.js';
 import { type Bitmap, bitmapStretches } from './bitmaps.js';
 import type { BitmapStore } from './bitmaps-write.js';
-import { clusterSizeOf } from './header.js';
-import { ENTRY_SIZE, hostOffsetOf } from './layout.js';
 import type { WritingParts } from './parts.js';
-import { perform } from './steps.js';
 
 /** Bytes of notes for all bitmaps; a bitmap that needs more stays in use, which is to say: inconsistent. */
 const NOTES_MEMORY = 64 * 1024 * 1024;
@@ -61,9 +57,7 @@ export class BitmapTracker {
     if (!this.#isStarted) return;
     for (const { bitmap, bits } of this.#notes) {
       if (bits === null) continue;
-      const old = await this.#clustersOf(bitmap);
       await this.store.replace(bitmap, merged(this.#contentOf(bitmap), bits, bitmap.granularity));
-      for (const { offset, length } of old) await perform(this.parts.refcounts.free(offset, length));
     }
   }
 
@@ -72,12 +66,11 @@ export class BitmapTracker {
    * zeros, and the directory with them. False if there are none.
    */
   async resize(before: number): Promise<boolean> {
-    const { header, refcounts } = this.parts;
+    const { header } = this.parts;
     for (const bitmap of [...this.store.all]) {
-      const old = await this.#clustersOf(bitmap);
       const content = this.#contentOf(bitmap, { ...header, size: before });
-      const stored = await this.store.replace(bitmap, resized(content, bitmap, before, header.size), bitmap.inUse);
-      for (const { offset, length } of old) await perform(refcounts.free(offset, length));
+      const anew = resized(content, bitmap, before, header.size);
+      const stored = await this.store.replace(bitmap, anew, bitmap, bitmap.inUse);
       const notes = this.#notes.find((each) => each.bitmap === bitmap);
       if (notes === undefined) continue;
       notes.bitmap = stored;
@@ -88,20 +81,6 @@ export class BitmapTracker {
 
   #contentOf(bitmap: Bitmap, header = this.parts.header): AsyncIterable<BitmapStretch> {
     return bitmapStretches(this.parts.store, header, bitmap);
-  }
-
-  /** The clusters of a bitmap's bits and of its table. */
-  async #clustersOf({ tableOffset, tableSize }: Bitmap): Promise<{ offset: number; length: number }[]> {
-    const clusterSize = clusterSizeOf(this.parts.header);
-    const bytes = new Uint8Array(tableSize * ENTRY_SIZE);
-    await this.parts.store.read(tableOffset, bytes);
-    const table = viewOf(bytes);
-    const clusters = [{ offset: tableOffset, length: bytes.length }];
-    for (let at = 0; at < bytes.length; at += ENTRY_SIZE) {
-      const offset = hostOffsetOf(table.getUint32(at), table.getUint32(at + 4));
-      if (offset !== 0) clusters.push({ offset, length: clusterSize });
-    }
-    return clusters;
   }
 }
 
@@ -150,7 +129,8 @@ function partOf(bits: BitmapStretch['bits'], count: number): Uint8Array {
   return part;
 }
 
-function setBits(bits: Uint8Array, granularity: number, start: number, end: number): void {
+/** Sets the bits of the granules that the bytes [start, end) touch; bit 0 is the granule at byte 0. */
+export function setBits(bits: Uint8Array, granularity: number, start: number, end: number): void {
   const last = Math.ceil(end / granularity);
   for (let bit = Math.floor(start / granularity); bit < last; bit++) {
     if (bit % 8 === 0 && last - bit >= 8) {

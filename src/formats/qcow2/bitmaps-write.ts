@@ -7,9 +7,9 @@
 import { roundUp, viewOf, writeU64 } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { BitmapInfo, BitmapStretch } from '../../image/image.js';
-import type { Bitmap } from './bitmaps.js';
-import { clusterSizeOf } from './header.js';
-import { AUTOCLEAR, BITMAP_ENTRY, BITMAP_FLAG, DIRTY_TRACKING, ENTRY_SIZE, LIMITS } from './layout.js';
+import { type Bitmap, isSoundEntry } from './bitmaps.js';
+import { clusterSizeOf, type QcowHeader } from './header.js';
+import { AUTOCLEAR, BITMAP_ENTRY, BITMAP_FLAG, DIRTY_TRACKING, ENTRY_SIZE, hostOffsetOf, LIMITS } from './layout.js';
 import type { WritingParts } from './parts.js';
 import { perform } from './steps.js';
 
@@ -49,16 +49,34 @@ export class BitmapStore {
   }
 
   /**
-   * Stores the content of an existing bitmap anew and returns it as it is now. The clusters of the old one stay the
-   * caller's.
+   * Stores the content of an existing bitmap anew, as that of `info`, and returns it as it is now; the clusters of the old
+   * one are free afterwards. Throws `invalid` as `add` does.
    */
-  async replace(bitmap: Bitmap, content: AsyncIterable<BitmapStretch>, inUse = false): Promise<Bitmap> {
-    const index = this.#bitmaps.indexOf(bitmap);
-    this.#checkConstraints(bitmap);
-    const stored = { ...(await this.#store(bitmap, content)), inUse };
-    this.#bitmaps[index] = stored;
-    this.#isChanged = true;
+  async replace(
+    bitmap: Bitmap,
+    content: AsyncIterable<BitmapStretch>,
+    info: BitmapInfo = bitmap,
+    inUse = false,
+  ): Promise<Bitmap> {
+    this.#checkConstraints(info);
+    const old = await this.#clustersOf(bitmap);
+    const stored = { ...(await this.#store(info, content)), inUse };
+    this.change(bitmap, stored);
+    await this.#free(old);
     return stored;
+  }
+
+  /** Puts another entry in the place of an existing one. */
+  change(bitmap: Bitmap, changed: Bitmap): void {
+    this.#bitmaps[this.#bitmaps.indexOf(bitmap)] = changed;
+    this.#isChanged = true;
+  }
+
+  async remove(bitmap: Bitmap): Promise<void> {
+    const old = await this.#clustersOf(bitmap);
+    this.#bitmaps.splice(this.#bitmaps.indexOf(bitmap), 1);
+    this.#isChanged = true;
+    await this.#free(old);
   }
 
   /** Marks existing bitmaps as being in use, in the directory where it lies; returns them as they are now. */
@@ -75,36 +93,57 @@ export class BitmapStore {
     if (!this.#isChanged) return false;
     this.#isChanged = false;
     const { header, store, space, refcounts } = this.parts;
+    const old = header.extensions.bitmaps;
+    if (old !== null) {
+      await perform(refcounts.free(old.directoryOffset, old.directorySize));
+      refcounts.unprotect(old.directoryOffset, old.directorySize);
+    }
+    if (this.#bitmaps.length === 0) {
+      header.extensions.bitmaps = null;
+      header.autoclearFeatures &= ~AUTOCLEAR.bitmaps;
+      return true;
+    }
     const directory = this.#directory();
     if (directory.length > LIMITS.bitmapDirectoryBytes)
       throw new ImageError('invalid', 'Bitmap directory is too large');
     const offset = await perform(refcounts.allocate(Math.ceil(directory.length / clusterSizeOf(header))));
     space.claim(offset, directory.length);
     await store.write(offset, directory);
-    const old = header.extensions.bitmaps;
     header.extensions.bitmaps = {
       count: this.#bitmaps.length,
       directorySize: directory.length,
       directoryOffset: offset,
     };
     header.autoclearFeatures |= AUTOCLEAR.bitmaps;
-    if (old !== null) await perform(refcounts.free(old.directoryOffset, old.directorySize));
     return true;
   }
 
-  #checkConstraints({ name, granularity }: BitmapInfo): void {
-    const refuse = (reason: string) => {
-      throw new ImageError('invalid', `Bitmap '${name}' doesn't satisfy the constraints: ${reason}`);
-    };
-    const { header } = this.parts;
-    const [largest, smallest] = [2 ** LIMITS.maxGranularityBits, 2 ** LIMITS.minGranularityBits];
-    if (granularity > largest) refuse(`Granularity exceeds maximum (${largest} bytes)`);
-    if (granularity < smallest) refuse(`Granularity is under minimum (${smallest} bytes)`);
-    const bytes = Math.ceil(Math.ceil(header.size / granularity) / 8);
-    if (bytes > Math.min(LIMITS.bitmapBytes, LIMITS.bitmapTableEntries * clusterSizeOf(header)))
-      refuse('Too much space will be occupied by the bitmap. Use larger granularity');
-    if (utf8.encode(name).length > LIMITS.bitmapName)
-      refuse(`Name length exceeds maximum (${LIMITS.bitmapName} characters)`);
+  #checkConstraints(bitmap: BitmapInfo): void {
+    const violation = constraintViolation(this.parts.header, bitmap);
+    if (violation !== null)
+      throw new ImageError('invalid', `Bitmap '${bitmap.name}' doesn't satisfy the constraints: ${violation}`);
+  }
+
+  /** The clusters of a bitmap's bits and of its table; none where the table is damaged, so that they stay. */
+  async #clustersOf({ tableOffset, tableSize }: Bitmap): Promise<{ offset: number; length: number }[]> {
+    const { header, store } = this.parts;
+    const clusterSize = clusterSizeOf(header);
+    const bytes = new Uint8Array(tableSize * ENTRY_SIZE);
+    if (tableOffset + bytes.length > store.size) return [];
+    await store.read(tableOffset, bytes);
+    const table = viewOf(bytes);
+    const clusters = [{ offset: tableOffset, length: bytes.length }];
+    for (let at = 0; at < bytes.length; at += ENTRY_SIZE) {
+      const [high, low] = [table.getUint32(at), table.getUint32(at + 4)];
+      if (!isSoundEntry(high, low, clusterSize)) return [];
+      const offset = hostOffsetOf(high, low);
+      if (offset !== 0) clusters.push({ offset, length: clusterSize });
+    }
+    return clusters;
+  }
+
+  async #free(clusters: readonly { offset: number; length: number }[]): Promise<void> {
+    for (const { offset, length } of clusters) await perform(this.parts.refcounts.free(offset, length));
   }
 
   /** Writes bits and table; nothing refers to them yet. */
@@ -150,6 +189,22 @@ export class BitmapStore {
     }
     return directory;
   }
+}
+
+/** Why the format cannot hold such a bitmap, as QEMU words it; null: it can. */
+export function constraintViolation(
+  { size, clusterBits }: QcowHeader,
+  { name, granularity }: Pick<BitmapInfo, 'name' | 'granularity'>,
+): string | null {
+  const [largest, smallest] = [2 ** LIMITS.maxGranularityBits, 2 ** LIMITS.minGranularityBits];
+  if (granularity > largest) return `Granularity exceeds maximum (${largest} bytes)`;
+  if (granularity < smallest) return `Granularity is under minimum (${smallest} bytes)`;
+  const bytes = Math.ceil(Math.ceil(size / granularity) / 8);
+  if (bytes > Math.min(LIMITS.bitmapBytes, LIMITS.bitmapTableEntries * 2 ** clusterBits))
+    return 'Too much space will be occupied by the bitmap. Use larger granularity';
+  if (utf8.encode(name).length > LIMITS.bitmapName)
+    return `Name length exceeds maximum (${LIMITS.bitmapName} characters)`;
+  return null;
 }
 
 /** A bitmap's bits cut into clusters of the target, whatever the clusters of the source were. */

@@ -5,6 +5,7 @@ import type { OptionTable } from '../../image/options.js';
 import { DEFAULT_TABLE_MEMORY } from '../../image/table-cache.js';
 import { amendQcow2 } from './amend/amend.js';
 import { amendOptions } from './amend/options.js';
+import { editBitmaps } from './bitmaps-edit.js';
 import { openForCheck } from './check/check.js';
 import { createQcow2 } from './create.js';
 import { editQcow2 } from './edit.js';
@@ -35,6 +36,7 @@ export const qcow2: ImageDriver = {
   edit: editQcow2,
   amendOptions,
   amend: amendQcow2,
+  editBitmaps,
 };
 
 function probe({ head }: ProbeInput): number {

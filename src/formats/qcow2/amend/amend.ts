@@ -14,8 +14,8 @@ import { openToWrite, type WritableQcow2 } from '../edit.js';
 import { readContainer } from '../encryption.js';
 import { QcowImage } from '../image.js';
 import { AUTOCLEAR, COMPATIBLE } from '../layout.js';
+import { MetadataFile } from '../metadata-file.js';
 import { downgrade } from './downgrade.js';
-import { AmendedFile } from './file.js';
 import { type AmendPlan, amendPlan } from './options.js';
 import { AmendProgress } from './progress.js';
 import { changeRefcountOrder } from './refcount-order.js';
@@ -41,14 +41,14 @@ export async function amendQcow2(
 }
 
 class AmendableQcow2 extends QcowImage implements AmendableImage {
-  #file: AmendedFile;
+  #file: MetadataFile;
 
   constructor(
     { parts, writing }: WritableQcow2,
     private readonly opening: Opening,
   ) {
     super(parts);
-    this.#file = new AmendedFile(writing, parts.snapshots, opening.request.flush, opening.context.events);
+    this.#file = new MetadataFile(writing, parts.snapshots, opening.request.flush, opening.context.events);
   }
 
   async amend(request: AmendRequest): Promise<void> {
@@ -77,7 +77,7 @@ class AmendableQcow2 extends QcowImage implements AmendableImage {
     progress.update(0, 2);
     if (await completeSnapshots(store, this.#file.header, request.flush)) {
       const { parts, writing } = await openToWrite(store, request, context);
-      this.#file = new AmendedFile(writing, parts.snapshots, request.flush, context.events);
+      this.#file = new MetadataFile(writing, parts.snapshots, request.flush, context.events);
     }
     progress.update(1, 2);
     this.#file.header.version = 3;

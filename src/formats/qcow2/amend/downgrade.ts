@@ -2,14 +2,14 @@
 import { ImageError } from '../../../errors.js';
 import { hasDataFile, type QcowHeader } from '../header.js';
 import { INCOMPATIBLE } from '../layout.js';
+import type { MetadataFile } from '../metadata-file.js';
 import { expandZeros, expansionFailed } from './expand-zeros.js';
-import type { AmendedFile } from './file.js';
 
 /** The width of all refcounts in version 2: 2^4 bits. */
 const REFCOUNT_ORDER = 4;
 
 /** Throws `unsupported` for a feature that cannot be removed. */
-export async function downgrade(file: AmendedFile, tell: (done: number, work: number) => void): Promise<void> {
+export async function downgrade(file: MetadataFile, tell: (done: number, work: number) => void): Promise<void> {
   const { header } = file;
   checkFeatures(file);
   const hasCompressed = await expandZeros(file, tell).catch((error) => {
@@ -28,7 +28,7 @@ export async function downgrade(file: AmendedFile, tell: (done: number, work: nu
   await file.writeHeader();
 }
 
-function checkFeatures({ header, snapshots }: AmendedFile): void {
+function checkFeatures({ header, snapshots }: MetadataFile): void {
   if (header.refcountOrder !== REFCOUNT_ORDER) throw unsupported('compat=0.10 requires refcount_bits=16');
   if (hasDataFile(header)) throw unsupported('Cannot downgrade an image with a data file');
   for (const { vmStateSize, size } of snapshots)

@@ -12,9 +12,9 @@ import { clearStore } from '../encryption.js';
 import { overlapIn } from '../l1-overlap.js';
 import { COPIED_HIGH, ENTRY_SIZE, highOf, hostOffsetOf, isCompressed, lowOf, readsAsZero } from '../layout.js';
 import type { L1Table } from '../map.js';
+import type { MetadataFile } from '../metadata-file.js';
 import { type Snapshot, snapshotL1 } from '../snapshots.js';
 import { perform } from '../steps.js';
-import type { AmendedFile } from './file.js';
 
 /** An L2 table, and what has to be known to change it. */
 interface L2Table {
@@ -26,7 +26,7 @@ interface L2Table {
 }
 
 /** All zero clusters, of the active disk and of the snapshots. Returns whether there are compressed clusters. */
-export async function expandZeros(file: AmendedFile, tell: (done: number, work: number) => void): Promise<boolean> {
+export async function expandZeros(file: MetadataFile, tell: (done: number, work: number) => void): Promise<boolean> {
   const expansion = new ZeroExpansion(file);
   const { header, writing, snapshots } = file;
   const fileSize = Math.max(writing.store.size, writing.space.end);
@@ -48,7 +48,7 @@ class ZeroExpansion {
   /** L2 tables that are done; as many as the file has, at most. */
   readonly #done = new Set<number>();
 
-  constructor(private readonly file: AmendedFile) {
+  constructor(private readonly file: MetadataFile) {
     this.#clusterSize = file.writing.clusterTables.clusterSize;
     this.#hasBacking = file.header.backingFile !== null;
   }
@@ -132,7 +132,7 @@ class ZeroExpansion {
 }
 
 /** The L1 table of a snapshot; what is wrong with it is told in a line of its own. */
-function checkedL1(file: AmendedFile, snapshot: Snapshot, fileSize: number): L1Table {
+function checkedL1(file: MetadataFile, snapshot: Snapshot, fileSize: number): L1Table {
   try {
     return snapshotL1(snapshot, file.header, fileSize);
   } catch (error) {

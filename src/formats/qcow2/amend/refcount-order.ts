@@ -9,9 +9,9 @@ import { corrupt, ImageError } from '../../../errors.js';
 import { isPending } from '../../../maybe.js';
 import { clusterSizeOf } from '../header.js';
 import { ENTRY_SIZE, LIMITS } from '../layout.js';
+import type { MetadataFile } from '../metadata-file.js';
 import { type RefcountWidth, refcountWidth } from '../refcount-width.js';
 import { perform } from '../steps.js';
-import type { AmendedFile } from './file.js';
 
 /** Of `work` units, `done` are done. */
 type Tell = (done: number, work: number) => void;
@@ -20,7 +20,7 @@ type Tell = (done: number, work: number) => void;
 const USUAL_WALKS = 3;
 
 /** Throws `invalid` where a refcount does not fit, `unsupported` where the table would be too large; the image is as it was then. */
-export async function changeRefcountOrder(file: AmendedFile, order: number, tell: Tell): Promise<void> {
+export async function changeRefcountOrder(file: MetadataFile, order: number, tell: Tell): Promise<void> {
   const change = new OrderChange(file, order, tell);
   try {
     await change.prepare();
@@ -42,7 +42,7 @@ class OrderChange {
   #place = { offset: 0, length: 0 };
 
   constructor(
-    private readonly file: AmendedFile,
+    private readonly file: MetadataFile,
     private readonly order: number,
     private readonly tell: Tell,
   ) {

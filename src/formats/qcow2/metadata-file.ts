@@ -4,20 +4,20 @@
  * As in any change in place, what is referred to is counted and complete before the reference is on disk, and what was
  * given up is freed after the reference is gone: an interrupted change leaves leaks at worst.
  */
-import { corrupt, type ImageError } from '../../../errors.js';
-import type { CheckEvents } from '../../../image/check.js';
-import { markingAsCorrupt } from '../corruption.js';
-import { serializeHeader } from '../header.js';
-import { HEADER_V3, INCOMPATIBLE } from '../layout.js';
-import { type WritingParts, writingParts } from '../parts.js';
-import { ProtectedRanges } from '../protected.js';
-import type { Snapshot } from '../snapshots.js';
-import { perform } from '../steps.js';
+import { corrupt, type ImageError } from '../../errors.js';
+import type { CheckEvents } from '../../image/check.js';
+import { markingAsCorrupt } from './corruption.js';
+import { serializeHeader } from './header.js';
+import { HEADER_V3, INCOMPATIBLE } from './layout.js';
+import { type WritingParts, writingParts } from './parts.js';
+import { ProtectedRanges } from './protected.js';
+import type { Snapshot } from './snapshots.js';
+import { perform } from './steps.js';
 
 /** Stretches of clusters that may wait to be freed. */
 const MOST_HELD = 4096;
 
-export class AmendedFile {
+export class MetadataFile {
   #refcountTableOffset: number;
 
   constructor(
@@ -54,12 +54,23 @@ export class AmendedFile {
 
   /** Brings refcounts to disk, then tables, then frees what they no longer refer to. */
   async settle(): Promise<void> {
-    const { tables, refcounts, store, space } = this.writing;
+    await this.#settleAround(async () => {
+      await this.writing.tables.flush();
+      await this.flush();
+    });
+  }
+
+  /** Brings refcounts to disk, then the header, then frees what that no longer refers to. */
+  async settleHeader(): Promise<void> {
+    await this.#settleAround(() => this.writeHeader());
+  }
+
+  async #settleAround(change: () => Promise<void>): Promise<void> {
+    const { refcounts, store, space } = this.writing;
     await this.#settleRefcounts();
     // Clusters of zeros at the end are there because the file is so long.
     if (store.size < space.end) await store.truncate(space.end);
-    await tables.flush();
-    await this.flush();
+    await change();
     if (refcounts.held === 0) return;
     await perform(refcounts.releaseFreed());
     await this.#settleRefcounts();
