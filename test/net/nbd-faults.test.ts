@@ -299,15 +299,16 @@ describe('block status', () => {
   it('only what reads as zeroes is a hole; the rest beyond the range is cut off', async () => {
     const store = await opened(statusServer(status(77, [100, 3], [100, 1], [100, 0], [100, 2], [1 << 30, 0xfe])));
     expect(await store.extents!(1000, 450)).toEqual([
-      { start: 1000, length: 100, hole: true },
-      { start: 1100, length: 200, hole: false },
-      { start: 1300, length: 150, hole: true },
+      { start: 1000, length: 100, hole: true, stored: false },
+      { start: 1100, length: 100, hole: false, stored: false },
+      { start: 1200, length: 100, hole: false, stored: true },
+      { start: 1300, length: 150, hole: true, stored: true },
     ]);
   });
 
   it('may be shorter than the question', async () => {
     const store = await opened(statusServer(status(77, [1, 3])));
-    expect(await store.extents!(1000, 450)).toEqual([{ start: 1000, length: 1, hole: true }]);
+    expect(await store.extents!(1000, 450)).toEqual([{ start: 1000, length: 1, hole: true, stored: false }]);
   });
 
   it('that ends before the question begins, in an unaligned server, counts as data', async () => {
