@@ -52,6 +52,9 @@ export interface ConvertReport {
 
 const RUN_SIZE = 512 * 1024;
 
+/** Bytes between two reports of progress, as in `qemu-img`, whose output scripts compare. */
+const PROGRESS_UNIT = 2 * 1024 * 1024;
+
 /** Copies all of `source` to `target` and finishes it. Closes neither. */
 export async function convertImage(
   source: Image,
@@ -272,6 +275,7 @@ class Conversion {
 
   /** Writes may end in any order; what is told only grows. */
   #reportProgress(done: number): void {
+    if (done < this.source.size && done - this.#progress < PROGRESS_UNIT) return;
     if (done <= this.#progress) return;
     this.#progress = done;
     this.options.onProgress?.(done, this.source.size);
