@@ -143,6 +143,31 @@ describeWith(['qemu-img', 'qemu-io'], 'amend', () => {
       await expectSame('busy', '-p', '-o', options, 'image');
   });
 
+  it('another size, together with another version', async () => {
+    const info = async (original: string, options: string) => {
+      const { ours, theirs } = await amendBoth(original, '-p', '-o', options, 'image');
+      expect(ours).toEqual(theirs);
+      expect(qemuImg('check', file('image'))).toContain('No errors');
+      return JSON.parse(qemuImg('info', '--output=json', file('image')));
+    };
+    make('plain', 'compat=1.1', 'write -P 1 0 8M');
+    expect((await info('plain', 'size=16M'))['virtual-size']).toBe(16 << 20);
+    expect((await info('plain', 'size=4M,compat=0.10'))['virtual-size']).toBe(4 << 20);
+    expect((await info('plain', 'size=4000001'))['virtual-size']).toBe(8 << 20);
+    qemuIo(file('image'), 'qcow2', 'read -P 1 0 8M');
+    qemuImg('snapshot', '-c', 'one', file('plain'));
+    expect((await info('plain', 'compat=0.10,size=16M'))['virtual-size']).toBe(16 << 20);
+    make('v2', 'compat=0.10');
+    qemuImg('snapshot', '-c', 'one', file('v2'));
+    expect((await info('v2', 'size=16M'))['virtual-size']).toBe(8 << 20);
+    expect((await info('v2', 'size=16M,compat=1.1'))['virtual-size']).toBe(16 << 20);
+    qemuImg('create', '-q', '-f', 'raw', file('long'), '32M');
+    qemuImg('create', '-q', '-f', 'qcow2', '-b', file('long'), '-F', 'raw', file('over'), '8M');
+    qemuIo(file('long'), 'raw', 'write -P 7 0 32M');
+    expect((await info('over', 'size=24M'))['virtual-size']).toBe(24 << 20);
+    qemuIo(file('image'), 'qcow2', 'read -P 7 0 8M', 'read -P 0 8M 16M');
+  });
+
   const luks = (secret: string) => ['--image-opts', `driver=luks,file.filename=image,key-secret=${secret}`];
 
   describe('key slots', () => {

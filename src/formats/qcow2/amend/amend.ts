@@ -63,7 +63,7 @@ class AmendableQcow2 extends QcowImage implements AmendableImage {
     if (plan.encryption) await this.#changeKeys(request);
     await this.#changeRefcounts(plan, progress);
     await this.#changeHeader(plan);
-    if (plan.size !== null) await resizeDisk(this.#file, plan.size);
+    if (plan.size !== null) await resizeDisk(this.#file, this.parts, this.opening.request, plan.size);
     if (plan.version < this.#file.header.version) {
       progress.begin();
       await downgrade(this.#file, (done, work) => progress.update(done, work));
