@@ -57,10 +57,16 @@ describeWith(['qemu-img'], 'a file that an image names', () => {
     ['nbd://localhost:1/x', /is not a local file/],
     ['nbd+unix:///x?socket=/tmp/s', /is not a local file/],
     [`json:{"driver":"raw","file":{"driver":"file","filename":"/etc/hostname"}}`, /lies outside/],
-    [`json:{"driver":"blkdebug","image":{"driver":"file","filename":"/etc/hostname"}}`, /lies outside/],
+    [
+      `json:{"driver":"raw","file":{"driver":"blkdebug","image":{"driver":"file","filename":"/etc/hostname"}}}`,
+      /lies outside/,
+    ],
     [`blkdebug:/etc/hostname:beside`, /lies outside/],
     [`blkdebug::/etc/hostname`, /lies outside/],
-    [`json:{"driver":"quorum","vote-threshold":1,"children":[{"driver":"null-co"}]}`, /is not a local file/],
+    [
+      `json:{"driver":"raw","file":{"driver":"quorum","vote-threshold":1,"children":[{"driver":"null-co"}]}}`,
+      /is not a local file/,
+    ],
     [`json:{"driver":"raw","file":{"driver":"nbd","host":"localhost","port":"1"}}`, /is not a local file/],
   ])('is refused elsewhere: %s', async (name, reason) => {
     const error = await rejection(() => open(overlay('outside', name)));

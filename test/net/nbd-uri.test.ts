@@ -126,6 +126,7 @@ describe('NBD options', () => {
     ['server.type=unix,server.path=/x', unix('/x')],
     ['server.type=inet,server.host=::1,server.port=7', inet('::1', 7)],
     ['path=/x,open-timeout=5,reconnect-delay=6', { ...unix('/x'), openTimeout: 5, reconnectDelay: 6 }],
+    ['path=/x,x-dirty-bitmap=qemu:allocation-depth', { ...unix('/x'), contextName: 'qemu:allocation-depth' }],
   ])('reads %s', (options, target) => {
     expect(parseNbdOptions(optionMap(options))).toEqual(target);
   });
