@@ -87,6 +87,8 @@ class Conversion {
   readonly #queue: Entry[] = [];
   /** Runs that hold a buffer. */
   #inFlight = 0;
+  /** Writes under way of runs that hold none: zeros, where the target must be told of them. */
+  #bareWrites = 0;
   #placing = false;
   #failure: unknown;
   #wake: (() => void) | null = null;
@@ -136,7 +138,12 @@ class Conversion {
     } catch (error) {
       this.#fail(error);
     }
-    while (this.#inFlight > 0 || this.#placing || (this.#queue.length > 0 && this.#failure === undefined)) {
+    while (
+      this.#inFlight > 0 ||
+      this.#bareWrites > 0 ||
+      this.#placing ||
+      (this.#queue.length > 0 && this.#failure === undefined)
+    ) {
       await this.#change();
     }
     if (this.#failure !== undefined) throw this.#failure;
@@ -253,13 +260,22 @@ class Conversion {
   }
 
   #finishLater(entry: Entry, written: Promise<void>): void {
-    written.then(
-      () => this.#finished(entry),
-      (error) => {
-        this.#release(entry);
-        this.#fail(explain(error, 'error while writing at byte', entry.run.offset));
-      },
-    );
+    const isBare = entry.buffer === null;
+    const ended = () => {
+      if (!isBare) return;
+      this.#bareWrites--;
+      this.#notify();
+    };
+    if (isBare) this.#bareWrites++;
+    written
+      .then(
+        () => this.#finished(entry),
+        (error) => {
+          this.#release(entry);
+          this.#fail(explain(error, 'error while writing at byte', entry.run.offset));
+        },
+      )
+      .then(ended);
   }
 
   #finished(entry: Entry): void {
@@ -307,7 +323,8 @@ class Conversion {
   /** Zero runs hold no buffer but must not pile up either. */
   #isFull(): boolean {
     const { parallel } = this.options;
-    return this.#failure === undefined && (this.#inFlight >= parallel || this.#queue.length >= 4 * parallel);
+    const busy = this.#inFlight >= parallel || this.#bareWrites >= parallel || this.#queue.length >= 4 * parallel;
+    return this.#failure === undefined && busy;
   }
 
   /** Waits until something has been placed, written or failed. */

@@ -111,6 +111,29 @@ describe('convertImage', () => {
     expect(target.bytes.every((byte) => byte === 0)).toBe(true);
   });
 
+  it('finishes only when the last zeros are written, and never writes more at a time than -m', async () => {
+    const length = 40 * RUN;
+    const source = new ModelImage([
+      { kind: 'data', length: RUN },
+      { kind: 'zero', length },
+    ]);
+    const target = new ModelWriter(source.size);
+    target.readsZero = false;
+    target.bytes.fill(0xff);
+    let writing = 0;
+    let most = 0;
+    target.onWrite = async () => {
+      most = Math.max(most, ++writing);
+      await sleep(20);
+      writing--;
+    };
+    await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, parallel: 2 });
+    expect(target.log.at(-1)).toBe('finish');
+    expect(writing).toBe(0);
+    expect(target.bytes.subarray(RUN).every((byte) => byte === 0)).toBe(true);
+    expect(most).toBeLessThanOrEqual(4);
+  });
+
   it('tells progress that only grows and ends at the size', async () => {
     const source = dataDisk(20);
     const target = new ModelWriter(source.size);
