@@ -1,5 +1,6 @@
 /** `measure`: what a new image would take, of a size or with the content of another one. */
 import { ImageError } from '../errors.js';
+import { findDriver } from '../formats/index.js';
 import type { Measurement, MeasureRequest } from '../image/measure.js';
 import { parseCreateOptions, pickOptions } from './create-options.js';
 import { ImageOpener } from './open.js';
@@ -22,12 +23,13 @@ export async function measureImage(platform: Platform, request: MeasureImageRequ
   return ImageOpener.use(platform, request, async (opener) => {
     const { source, targetFormat } = request;
     const content = 'size' in source ? null : await openSource(opener, source);
-    const creation = findCreation(opener, targetFormat, null);
-    const { driver } = creation;
-    const { table } = findCreation(opener, targetFormat, '.');
+    const cannot = `Block driver '${targetFormat}' does not support size measurement`;
+    if (findDriver(targetFormat) === undefined && opener.knowsDriver(targetFormat))
+      throw new ImageError('unsupported', cannot);
+    // The options are those of a file.
+    const { driver, table } = findCreation(opener, targetFormat, '.');
     const values = request.options === null ? {} : parseOptions(request.options, table, targetFormat);
-    if (driver.measure === undefined)
-      throw new ImageError('unsupported', `Block driver '${targetFormat}' does not support size measurement`);
+    if (driver.measure === undefined) throw new ImageError('unsupported', cannot);
     return driver.measure(
       {
         size: 'size' in source ? source.size : BigInt(content!.disk.size),
