@@ -11,7 +11,7 @@ const REASONS: ReadonlyMap<number, ImageError> = new Map([
     6,
     new ImageError('unsupported', 'Could not decompress: the xz stream uses a filter or a check that is not supported'),
   ],
-  [8, corrupt('Could not decompress: the xz stream is damaged, it ends too early')],
+  [8, damaged('it ends too early')],
 ]);
 
 /** A `StreamDecoder`. */
@@ -40,6 +40,25 @@ export async function* decodeXzStream(packed: AsyncIterable<Uint8Array>): AsyncG
   } finally {
     await reader.cancel().catch(() => {});
   }
+}
+
+/** Fills `into` from a stream that holds just so much. Throws `corrupt`. */
+export async function decodeXz(packed: Uint8Array, into: Uint8Array): Promise<void> {
+  let at = 0;
+  for await (const piece of decodeXzStream(once(packed))) {
+    if (piece.length > into.length - at) throw damaged('it holds too many bytes');
+    into.set(piece, at);
+    at += piece.length;
+  }
+  if (at < into.length) throw damaged('it holds too few bytes');
+}
+
+async function* once(piece: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield piece;
+}
+
+function damaged(why: string): ImageError {
+  return corrupt(`Could not decompress: the xz stream is damaged, ${why}`);
 }
 
 function reasonOf(error: unknown): unknown {

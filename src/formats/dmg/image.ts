@@ -1,11 +1,12 @@
 /** Reading the disk from its chunks. */
 
 import { decodeBzip2 } from '../../codecs/bzip2/bzip2.js';
+import { decodeXz } from '../../codecs/xz.js';
 import { corrupt, ImageError } from '../../errors.js';
 import type { Extent, Image, ImageDetails } from '../../image/image.js';
 import { PackedClusters, type Unpacker } from '../../image/packed.js';
 import { appendExtent } from '../../image/stretches.js';
-import type { Codec, Kernels } from '../../kernels/kernels.js';
+import type { Codec, Kernels, Unpack } from '../../kernels/kernels.js';
 import { allSettled, type MaybePromise } from '../../maybe.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { type Chunk, isZero } from './chunks.js';
@@ -22,14 +23,14 @@ const CODECS: ReadonlyMap<number, Codec | Unpacker> = new Map<number, Codec | Un
   [TYPE.adc, each(decodeAdc)],
   [TYPE.bzip2, each(decodeBzip2)],
   [TYPE.lzfse, each(decodeLzfse)],
+  [TYPE.lzma, unpackXz],
 ]);
 
 /** Why the disk cannot be read; null: it can. */
 export function unreadableBecause(chunks: readonly Chunk[]): ImageError | null {
   const odd = chunks.find((chunk) => !isZero(chunk) && chunk.type !== TYPE.raw && !CODECS.has(chunk.type));
   if (odd === undefined) return null;
-  const name = odd.type === TYPE.lzma ? 'LZMA' : `type 0x${odd.type.toString(16)}`;
-  return new ImageError('unsupported', `UDIF chunks of ${name} are not supported`);
+  return new ImageError('unsupported', `UDIF chunks of type 0x${odd.type.toString(16)} are not supported`);
 }
 
 export class DmgImage implements Image {
@@ -140,6 +141,11 @@ function extentOf(chunk: Chunk, start: number, stop: number): Extent {
 /** A stretch without a chunk: reading it will tell. */
 function missing(start: number, stop: number): Extent {
   return { start, length: stop - start, kind: 'data', compressed: false, hostOffset: null, depth: 0 };
+}
+
+/** Chunks that are called LZMA hold XZ streams. One at a time: a decoder takes memory. */
+async function unpackXz(batch: readonly Unpack[]): Promise<void> {
+  for (const { packed, into } of batch) await decodeXz(packed, into);
 }
 
 function each(decode: (packed: Uint8Array, into: Uint8Array) => void): Unpacker {

@@ -1,7 +1,6 @@
 /** A file that was picked, as the commands want their storage: with a writing half, which a browser does not give. */
-import { ImageError } from '../../errors.js';
 import type { MaybePromise } from '../../maybe.js';
-import type { ByteStore } from '../../storage/storage.js';
+import { ReadOnlyStore } from '../../storage/read-only.js';
 import { BlobSource } from './blob-source.js';
 import { storageError } from './dom-errors.js';
 import { Gate } from './gate.js';
@@ -21,15 +20,13 @@ export function freeTraffic(): Traffic {
   return { meter: { read: 0, written: 0 }, gate: new Gate(), opened: new Set() };
 }
 
-export class PickedFile extends BlobSource implements ByteStore {
-  readonly readsZero = false;
-
+export class PickedFile extends ReadOnlyStore {
   private constructor(
     blob: Blob,
     name: string,
     private readonly traffic: Traffic,
   ) {
-    super(blob, name);
+    super(name, new BlobSource(blob, name));
   }
 
   /** Throws `not-found` if the file is no longer there. */
@@ -49,18 +46,4 @@ export class PickedFile extends BlobSource implements ByteStore {
     meter.read += into.length;
     return super.read(offset, into);
   }
-
-  write(offset: number): never {
-    throw new ImageError('denied', 'Read-only file system', { file: this.name, offset });
-  }
-
-  zero(offset: number): never {
-    return this.write(offset);
-  }
-
-  async truncate(size: number): Promise<never> {
-    return this.write(size);
-  }
-
-  async flush(): Promise<void> {}
 }

@@ -28,6 +28,7 @@ export const TYPES = {
   zlib: 0x80000005,
   bzip2: 0x80000006,
   lzfse: 0x80000007,
+  lzma: 0x80000008,
 } as const;
 
 /** A chunk of compressed bytes. */

@@ -151,13 +151,33 @@ describe('UDIF images', () => {
     await expect(contentOf(image)).rejects.toThrow('the ADC stream is damaged');
   });
 
-  it.each([
-    ['LZMA', 0x80000008],
-    ['type 0x12345678', 0x12345678],
-  ])('with chunks of %s are described, and not read', async (name, type) => {
-    const image = await open(buildDmg({ chunks: [{ type, sectors: 1, stored: new Uint8Array(9) }] }).image);
+  it('with LZMA chunks, which are XZ streams', async () => {
+    const contents = [text(700), noise(512 * 30, 5)];
+    const chunks = contents.map((content) => {
+      const { stdout } = spawnSync('xz', { input: content });
+      return { type: TYPES.lzma, sectors: content.length / 512, stored: stdout };
+    });
+    const image = await open(buildDmg({ chunks }).image);
+    expect((await contentOf(image)).equals(Buffer.concat(contents))).toBe(true);
+    const part = new Uint8Array(512);
+    await image.read(512 * 701, part);
+    expect(Buffer.compare(part, contents[1]!.subarray(512, 1024))).toBe(0);
+    for (const [sectors, why] of [
+      [699, 'it holds too many bytes'],
+      [701, 'it holds too few bytes'],
+    ] as const) {
+      const wrong = await open(buildDmg({ chunks: [{ ...chunks[0]!, sectors }] }).image);
+      await expect(contentOf(wrong)).rejects.toThrow(`the xz stream is damaged, ${why}`);
+    }
+    const cut = await open(buildDmg({ chunks: [{ ...chunks[0]!, length: 50 }] }).image);
+    await expect(contentOf(cut)).rejects.toThrow('the xz stream is damaged');
+  });
+
+  it('with chunks of an unknown type are described, and not read', async () => {
+    const chunk = { type: 0x12345678, sectors: 1, stored: new Uint8Array(9) };
+    const image = await open(buildDmg({ chunks: [chunk] }).image);
     expect(image.size).toBe(512);
-    await expect(contentOf(image)).rejects.toThrow(`UDIF chunks of ${name} are not supported`);
+    await expect(contentOf(image)).rejects.toThrow('UDIF chunks of type 0x12345678 are not supported');
   });
 
   const refusals: [what: string, damage: (image: Buffer, trailer: number) => void, why: string][] = [
