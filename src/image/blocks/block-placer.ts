@@ -35,6 +35,12 @@ interface Part {
 
 const ZEROS = new Uint8Array(64 * 1024);
 
+/**
+ * Stretches end on multiples of this. Runs are as long as the storage likes them, at least so much: what is placed must
+ * not depend on that.
+ */
+const STRETCH_GRID = 256 * 1024;
+
 export class BlockPlacer {
   constructor(
     private readonly rules: PlacingRules,
@@ -171,6 +177,7 @@ function partsOf(run: PreparedRun, blockSize: number): Part[] {
 /** Data goes on from one block into the next. */
 function goesOn(part: Part, next: Part): boolean {
   const last = part.data.at(-1);
+  if (next.start % STRETCH_GRID === 0) return false;
   return last !== undefined && last.start + last.bytes.length === next.start && next.data[0]?.start === next.start;
 }
 
