@@ -1,5 +1,5 @@
 /** The block map of a VDI image: block numbers of the file, in the order of the disk. */
-import { ImageError } from '../../errors.js';
+import { corrupt, ImageError } from '../../errors.js';
 import { type BlockPlace, type WritableBlockMap, ZERO } from '../../image/blocks/block-map.js';
 import { EntryTable, U32_LE } from '../../image/blocks/entry-table.js';
 import { TableCache } from '../../image/table-cache.js';
@@ -14,11 +14,13 @@ export class VdiMap implements WritableBlockMap {
   readonly table: EntryTable;
   /** Number that the next new block gets; null: not looked for yet. */
   #next: number | null;
+  /** Byte of the file behind the blocks that were given out, which need not be written yet. */
+  #end: number;
 
   /** @param sink null: the map is only read */
   constructor(
     readonly header: VdiHeader,
-    source: ByteSource,
+    private readonly source: ByteSource,
     sink: ByteSink | null,
     isNew = false,
   ) {
@@ -27,6 +29,7 @@ export class VdiMap implements WritableBlockMap {
     const cache = new TableCache(source, sink, PAGE, undefined, true, region);
     this.table = new EntryTable(cache, mapOffset, blocksInImage, U32_LE);
     this.#next = isNew ? header.blocksAllocated : null;
+    this.#end = isNew ? Number.POSITIVE_INFINITY : 0;
   }
 
   find(index: number): MaybePromise<BlockPlace> {
@@ -41,6 +44,7 @@ export class VdiMap implements WritableBlockMap {
     await this.table.set(index, block);
     this.#next++;
     this.header.blocksAllocated++;
+    this.#end = Math.max(this.#end, this.header.dataOffset + this.#next * BLOCK);
     return this.#placeOf(block);
   }
 
@@ -53,16 +57,20 @@ export class VdiMap implements WritableBlockMap {
   }
 
   #placeOf(entry: number): number {
-    return entry >= FIRST_SPECIAL ? ZERO : this.header.dataOffset + entry * BLOCK;
+    if (entry >= FIRST_SPECIAL) return ZERO;
+    const host = this.header.dataOffset + entry * BLOCK;
+    if (host >= Math.max(this.source.size, this.#end))
+      throw corrupt(`The VDI block at offset ${host} lies beyond the end of the file`, { offset: host });
+    return host;
   }
 
-  /** Behind the last block in use, whatever the header counts: a wrong count must not cost data. */
+  /** Behind the last block in use, whatever the header counts: a wrong count must not cost data. Throws `corrupt`. */
   async #firstFree(): Promise<number> {
     let next = this.header.blocksAllocated;
     for (let index = 0; index < this.table.count; index++) {
       const answer = this.table.get(index);
       const entry = isPending(answer) ? await answer : answer;
-      if (entry < FIRST_SPECIAL && entry >= next) next = entry + 1;
+      if (this.#placeOf(entry) !== ZERO && entry >= next) next = entry + 1;
     }
     return next;
   }
