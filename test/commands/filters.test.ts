@@ -170,3 +170,23 @@ describeWith(['qemu-img', 'qemu-io'], 'a commit that fails', () => {
     },
   );
 });
+
+describeWith(['qemu-img', 'qemu-io'], 'a snapshot whose clusters cannot be freed', () => {
+  const scratch = scratchDirectory();
+  const { ours, theirs } = bothPrograms(scratch);
+
+  it('is gone, and leaves the same leaks as with qemu-img', async () => {
+    writeFileSync(scratch('rules'), '[inject-error]\nevent = "cluster_free"\n');
+    for (const name of ['disk', 'judged']) {
+      qemuImg('create', '-q', '-f', 'qcow2', scratch(name), '64M');
+      qemuIo(scratch(name), 'qcow2', 'write 0 64k');
+      qemuImg('snapshot', '-c', 'one', scratch(name));
+    }
+    const result = await ours('snapshot', '-d', 'one', 'blkdebug:rules:disk');
+    expect(result).toEqual(theirs('snapshot', '-d', 'one', 'blkdebug:rules:judged'));
+    expect(result.status).toBe(1);
+    expect(qemuImg('snapshot', '-l', scratch('disk'))).toBe('');
+    const check = (name: string) => theirs('check', name);
+    expect(check('disk')).toEqual(check('judged'));
+  });
+});

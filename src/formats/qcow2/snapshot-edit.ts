@@ -205,8 +205,9 @@ export class SnapshotEditor {
 
   /** Gives up an L1 table that nothing refers to any more, with all that it leads to. */
   async #giveUp(l1: L1Table): Promise<void> {
-    const { tables } = this.editor.parts;
+    const { store, tables } = this.editor.parts;
     await perform(this.#references.lower(l1, this.#onFreed));
+    store.announce?.('cluster_free');
     await perform(this.#references.lowerClusters(l1.offset, l1.entries * ENTRY_SIZE, this.#onFreed));
     await this.editor.commit();
     tables.discard(l1.offset, l1.entries * ENTRY_SIZE);

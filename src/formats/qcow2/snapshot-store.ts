@@ -62,6 +62,7 @@ export class SnapshotTable {
   }
 
   async #giveUp({ offset, length }: { offset: number; length: number }, onFreed: OnFreed): Promise<void> {
+    this.work.parts.store.announce?.('cluster_free');
     try {
       await perform(this.references.lowerClusters(offset, length, onFreed));
       await this.work.commit();
