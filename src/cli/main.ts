@@ -9,7 +9,7 @@ import { type OptionNames, readOptions, UsageError } from './getopt.js';
 import { HelpWanted, helpText } from './options.js';
 import { guardOutput, print } from './output.js';
 import { COMMAND, printError, reportFailure, versionText } from './program.js';
-import { availableVerbs, verbs } from './verbs/index.js';
+import { verbs } from './verbs/index.js';
 import type { Verb } from './verbs/verb.js';
 
 interface StandardOption extends OptionNames {
@@ -52,7 +52,7 @@ async function runVerb(verb: Verb, args: readonly string[], platform: Platform):
 }
 
 function usage(): string {
-  const list = availableVerbs.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}\n`).join('');
+  const list = verbs.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}\n`).join('');
   return (
     `${versionText()}Usage: ${COMMAND} [standard options] COMMAND [options]\n\nStandard options:\n` +
     '  -h, --help     print this help and exit\n  -V, --version  print the version and exit\n\n' +

@@ -11,6 +11,10 @@ const CACHE_MODES: { readonly [name: string]: CacheMode | undefined } = {
   unsafe: 'unsafe',
 };
 
+export function isCacheMode(name: string): boolean {
+  return CACHE_MODES[name] !== undefined;
+}
+
 /** Throws `Invalid WHAT: NAME`. */
 export function cacheMode(what: string, name: string): CacheMode {
   const mode = CACHE_MODES[name];

@@ -1,6 +1,6 @@
 /** The verbs, in the order of the help. */
-import { ImageError } from '../../errors.js';
 import { amend } from './amend.js';
+import { bench } from './bench.js';
 import { bitmap } from './bitmap.js';
 import { check } from './check.js';
 import { commit } from './commit.js';
@@ -16,22 +16,9 @@ import { resize } from './resize.js';
 import { snapshot } from './snapshot.js';
 import type { Verb } from './verb.js';
 
-/** Verbs of `qemu-img` that diskloom does not have. */
-const MISSING = ['bench'];
-
-function missing(name: string): Verb {
-  return {
-    name,
-    summary: 'Not there.',
-    operands: '',
-    options: [],
-    run: () => Promise.reject(new ImageError('unsupported', `The command '${name}' is not supported by diskloom`)),
-  };
-}
-
-/** The verbs that do something. */
-export const availableVerbs: readonly Verb[] = [
+export const verbs: readonly Verb[] = [
   amend,
+  bench,
   bitmap,
   check,
   commit,
@@ -46,5 +33,3 @@ export const availableVerbs: readonly Verb[] = [
   resize,
   snapshot,
 ];
-
-export const verbs: readonly Verb[] = [...availableVerbs, ...MISSING.map(missing)];
