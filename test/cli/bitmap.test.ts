@@ -21,7 +21,7 @@ function comparable({ status, stdout, stderr }: ProgramResult): ProgramResult {
 async function bitmapsOf(path: string): Promise<object[]> {
   const image = await openQcow2(await openFile(path, 'read'), contextFor(path));
   const found: object[] = [];
-  for (const { name, auto, inUse, granularity } of image.bitmaps!) {
+  for (const { name, auto, inUse, granularity } of image.bitmaps ?? []) {
     const marked: number[] = [];
     const bitmap = { name, auto, inUse, granularity };
     if (!inUse)
