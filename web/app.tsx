@@ -1,10 +1,12 @@
 /** The page. */
+import type { FormatInfo } from '../src/platform/web/index.js';
 import { ImageDetails } from './image/details.js';
+import { formatWords } from './image/facts.js';
 import { DropZone } from './intake/drop-zone.js';
 import { chosen } from './intake/intake.js';
 import { JobCard } from './jobs/job-card.js';
 import { JobList } from './jobs/job-list.js';
-import { targets } from './output/output.js';
+import { all, targets } from './output/output.js';
 import { OutputForm } from './output/output-form.js';
 import { UpdatePrompt } from './shell/update.js';
 
@@ -13,10 +15,7 @@ export function App() {
   return (
     <>
       <header class="top">
-        <p class="brand">
-          <Mark />
-          diskloom
-        </p>
+        <Brand isHeading={!isEmpty} />
         <p class="promise">Nothing is uploaded</p>
       </header>
       <main class={isEmpty ? 'empty' : ''}>
@@ -43,16 +42,27 @@ export function App() {
   );
 }
 
+/** The page's heading, once there is no greeting any more. */
+function Brand({ isHeading }: { isHeading: boolean }) {
+  const Tag = isHeading ? 'h1' : 'p';
+  return (
+    <Tag class="brand">
+      <Mark />
+      diskloom
+    </Tag>
+  );
+}
+
 function Formats() {
   return (
     <dl class="formats">
       <div>
         <dt>Reads</dt>
-        <dd>raw, QCOW2, VDI, VHD, VHDX, DMG, Parallels, LUKS, QCOW, QED, Bochs, cloop</dd>
+        <dd>{words(all.value.filter(({ reads }) => reads))}</dd>
       </div>
       <div>
         <dt>Writes</dt>
-        <dd>{targets.value.map(({ name }) => name).join(', ') || '…'}</dd>
+        <dd>{words(targets.value)}</dd>
       </div>
       <div>
         <dt>For</dt>
@@ -60,6 +70,10 @@ function Formats() {
       </div>
     </dl>
   );
+}
+
+function words(formats: readonly FormatInfo[]): string {
+  return formats.map(({ name }) => formatWords(name)).join(', ') || '…';
 }
 
 /** Warp and weft. */

@@ -7,8 +7,10 @@ import { PRESETS, type Preset } from './presets.js';
 
 export type Place = 'download' | 'file';
 
-/** Formats that can be written; empty until the engine has told them. */
-export const targets = signal<readonly FormatInfo[]>([]);
+/** All formats; empty until the engine has told them. */
+export const all = signal<readonly FormatInfo[]>([]);
+/** Those that can be written. */
+export const targets = computed(() => all.value.filter(({ writes }) => writes));
 export const format = signal('qcow2');
 /** What the user set, as they typed it; absent: the default. */
 export const options = signal<OptionValues>({});
@@ -109,7 +111,7 @@ export const place = computed(() => ownPlace.value ?? bestPlace.value);
 /** Loads the formats, and begins anew with each image. */
 export function followImage(): void {
   void knownFormats().then((formats) => {
-    targets.value = formats.filter(({ writes }) => writes);
+    all.value = formats;
   });
   let last: File | undefined;
   effect(() => {

@@ -8,16 +8,13 @@ export interface Meter {
   written: number;
 }
 
-/** A store whose writes are counted. */
+/** A store whose writes are counted, under the name that the new image is going to have: some formats store it. */
 export class MeteredStore implements ByteStore {
   constructor(
+    readonly name: string,
     private readonly store: ByteStore,
     private readonly meter: Meter,
   ) {}
-
-  get name(): string {
-    return this.store.name;
-  }
 
   get size(): number {
     return this.store.size;

@@ -41,7 +41,7 @@ export class TargetFile {
   async create(): Promise<Target> {
     const target = await openTarget(this.file, this.onFinalising);
     this.#target = target;
-    return { ...target, store: new MeteredStore(target.store, this.traffic.meter) };
+    return { ...target, store: new MeteredStore(this.name, target.store, this.traffic.meter) };
   }
 
   /** After a failure, when it has been closed. */

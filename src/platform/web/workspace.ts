@@ -6,6 +6,10 @@
  */
 import { storageError } from './dom-errors.js';
 
+/** A worker that died holds its file a little longer; what cannot be removed then is left to the next start. */
+const MOST_TRIES = 50;
+const TRY_AGAIN_MS = 100;
+
 export class Workspace {
   private constructor(private readonly folder: FileSystemDirectoryHandle) {}
 
@@ -29,7 +33,14 @@ export class Workspace {
 
   /** Frees a file's space; not while it is being downloaded. One that is gone already is no error. */
   async remove(file: FileSystemFileHandle): Promise<void> {
-    await this.folder.removeEntry(file.name).catch(() => {});
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      try {
+        return await this.folder.removeEntry(file.name);
+      } catch (thrown) {
+        if (!(thrown instanceof DOMException) || thrown.name !== 'NoModificationAllowedError') return;
+        await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
+      }
+    }
   }
 }
 

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from './fixtures.js';
+import { qemuImg, sameBytes } from './images.js';
+import { begin, convert, dropOnPage, opfsFiles, outcome, save } from './page.js';
+
+test('pause holds it, resume goes on, and the result is verified', async ({ page, images }) => {
+  await begin(page, { source: images.vast, format: 'raw', name: 'vast.img' });
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await expect(page.getByRole('status')).toHaveText('Paused');
+  const progress = page.getByRole('progressbar');
+  // What was under way when it was held still ends.
+  await expect
+    .poll(async () => {
+      const before = await progress.getAttribute('value');
+      await page.waitForTimeout(500);
+      return (await progress.getAttribute('value')) === before;
+    })
+    .toBe(true);
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await expect(page.getByRole('status')).toHaveText('Converting');
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  expect(await outcome(page)).toBe('Failed: The operation was cancelled');
+  expect(await opfsFiles(page)).toEqual([]);
+
+  await convert(page, images.folder, { source: images.packed, format: 'raw', name: 'small.img' });
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await expect(page.getByText('Verified: it reads back the same, byte for byte.')).toBeVisible({ timeout: 30_000 });
+  const hash = await page.locator('.hash code').textContent();
+  expect(hash).toBe(createHash('sha256').update(readFileSync(images.raw)).digest('hex'));
+});
+
+test('a queue: the next one starts when the one before is done', async ({ page, images }) => {
+  await begin(page, { source: images.vast, format: 'raw', name: 'first.img' });
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await begin(page, { source: images.packed, format: 'raw', name: 'second.img' });
+  await expect(page.getByRole('button', { name: 'Remove second.img' })).toBeVisible();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await expect(page.getByRole('heading', { name: 'second.img' })).toBeVisible();
+  expect(await outcome(page)).toBe('Done');
+  expect(sameBytes(await save(page, images.folder), images.raw)).toBe(true);
+});
+
+test('a worker that the browser ends is missed, and nothing half-done is left', async ({ page, images }) => {
+  await begin(page, { source: images.vast, format: 'raw', name: 'x.img' });
+  await expect.poll(() => page.getByRole('progressbar').getAttribute('value')).not.toBe('0');
+  await page.getByRole('button', { name: 'Pause' }).click();
+  for (const worker of page.workers())
+    if (worker.url().includes('engine-worker')) await worker.evaluate(() => self.close()).catch(() => {});
+  expect(await outcome(page)).toMatch(/^Failed: The engine worker has died/);
+  await expect.poll(() => opfsFiles(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  const result = await convert(page, images.folder, { source: images.packed, format: 'raw', name: 'after.img' });
+  expect(sameBytes(result, images.raw)).toBe(true);
+});
+
+test('writes into a file that the user chose', async ({ page, context, address, images }) => {
+  const folder = join(images.folder, 'chosen-on-page');
+  mkdirSync(folder);
+  // The picker itself needs a person: a handle of a dropped folder stands for what it would give.
+  await page.addInitScript(() => {
+    let dropped: Promise<FileSystemDirectoryHandle>;
+    window.addEventListener('drop', (event) => {
+      const item = event.dataTransfer!.items[0] as DataTransferItem & {
+        getAsFileSystemHandle(): Promise<FileSystemDirectoryHandle>;
+      };
+      dropped = item.getAsFileSystemHandle();
+    });
+    Object.assign(window, {
+      showSaveFilePicker: async ({ suggestedName }: { suggestedName: string }) =>
+        (await dropped).getFileHandle(suggestedName, { create: true }),
+    });
+  });
+  await page.goto(address);
+  await dropOnPage(page, context, folder);
+  await page.getByLabel('Disk image').setInputFiles(images.packed);
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('qcow2');
+  await page.getByRole('textbox', { name: 'File name' }).fill('chosen.qcow2');
+  await page.getByRole('radio', { name: 'Write into a file I choose now' }).check();
+  await page.getByRole('button', { name: 'Convert' }).click();
+  expect(await outcome(page)).toBe('Done');
+  await expect(page.getByText('It is in the file that you chose.')).toBeVisible();
+  expect(sameBytes(join(folder, 'chosen.qcow2'), images.qcow2)).toBe(true);
+  expect(qemuImg('check', join(folder, 'chosen.qcow2'))).toContain('No errors were found');
+});
