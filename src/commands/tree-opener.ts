@@ -22,9 +22,9 @@ import {
   type GraphNode,
   type ImageNode,
   nodeName,
+  placeOf,
   type Reference,
   type StorageNode,
-  storageOf,
 } from './graph.js';
 import { addressOf, noSuchNode, takeCommonOptions, takeNoBacking, takeRuntimeOptions } from './node-options.js';
 import { unpackedFile } from './packed-files.js';
@@ -51,8 +51,7 @@ export interface Frame {
 
 /** What an image calls its files, and what becomes of them. */
 interface Naming {
-  /** Its own name; null: it has none that others could count from. */
-  fileName: string | null;
+  location?: DriverContext['location'];
   opened(reference: Reference): void;
 }
 
@@ -129,7 +128,7 @@ export class TreeOpener {
   ownContext(cache: CacheMode, signal?: AbortSignal): DriverContext {
     const settings = { cache, share: false, chain: false, content: true, signal };
     const frame = { settings, byUser: true, isStorage: false, above: [], edit: null };
-    return this.#context(frame, {}, { fileName: null, opened: () => {} });
+    return this.#context(frame, {}, { opened: () => {} });
   }
 
   /** The disk that a guest would see: `layer`, or the node's own, over its backing chain. */
@@ -274,7 +273,10 @@ export class TreeOpener {
     if (given === null && frame.edit !== null && driver.name === 'raw') this.#warn(guessedRaw(source.name));
     const { runtime, strong } = takeRuntimeOptions(driver, options);
     const references: Reference[] = [];
-    const naming = { fileName: storageOf(file).fileName, opened: (reference: Reference) => references.push(reference) };
+    const naming = {
+      location: { name: nodeName(file), place: () => placeOf(file) },
+      opened: (reference: Reference) => references.push(reference),
+    };
     const context = this.#context(frame, runtime, naming);
     let opened: ImageNode | null = null;
     const backing = async () => (opened?.backing ? this.#below(opened.image, opened.backing) : null);
@@ -299,7 +301,7 @@ export class TreeOpener {
   }
 
   /** What the driver may open itself, counted from the working directory as `qemu-img` does. */
-  #context(frame: Frame, runtimeOptions: OptionValues, { fileName, opened }: Naming): DriverContext {
+  #context(frame: Frame, runtimeOptions: OptionValues, { location, opened }: Naming): DriverContext {
     const named = new Set(Object.values(runtimeOptions));
     return {
       kernels: this.platform.kernels,
@@ -307,7 +309,7 @@ export class TreeOpener {
       runtimeOptions,
       onWarning: this.#warn,
       ...(this.#events === undefined ? {} : { events: this.#events }),
-      fileName,
+      ...(location === undefined ? {} : { location }),
       openReference: async (name, mode, role): Promise<ByteStore> => {
         const protocol = this.protocols.protocolOf(name);
         // Runtime options may also come from a json: name that an image gives for its backing file.

@@ -25,8 +25,13 @@ export interface DriverContext {
    * @param role what `info` calls it among the image's children: `data-file`, `extents.0`
    */
   openReference(name: string, mode: 'read' | 'write' | 'create', role: string): Promise<ByteStore>;
-  /** The image's own name, from whose directory others may count; null: it has none. Absent: that of its storage. */
-  readonly fileName?: string | null;
+  /** Where the image lies. Absent: where its storage's name says. */
+  readonly location?: {
+    /** The name by which it can be opened again; for messages. */
+    readonly name: string;
+    /** The file in whose directory the image is. Throws `invalid` where there is none, or more than one. */
+    place(): string;
+  };
   /** Runtime options of the format (`-f`'s or `--image-opts`' `lazy-refcounts`, `offset`, `size`, …). */
   readonly runtimeOptions?: OptionValues;
   /** Absent: encrypted images can neither be read nor made. */

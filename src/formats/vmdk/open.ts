@@ -58,17 +58,12 @@ export async function openParts(source: ByteSource, context: DriverContext): Pro
 
 /** What the extents need to know of the disk. */
 export function extentContext(source: ByteSource, context: DriverContext, extents: number): ExtentContext {
-  const { fileName = source.name } = context;
+  const { location = { name: source.name, place: () => source.name } } = context;
   return {
     kernels: context.kernels,
     openReference: (...reference) => context.openReference(...reference),
     get directory() {
-      if (fileName === null)
-        throw new ImageError(
-          'invalid',
-          `Cannot use relative paths with VMDK descriptor file '${source.name}': Cannot generate a base directory`,
-        );
-      return directoryOf(fileName);
+      return directoryOf(location);
     },
     count: Math.max(1, extents),
   };
@@ -119,6 +114,12 @@ function unidentified({ name }: ByteSource): ImageError {
   return corrupt(`Could not open '${name}': Invalid argument`);
 }
 
-function directoryOf(fileName: string): string {
-  return fileName.slice(0, fileName.lastIndexOf('/') + 1);
+function directoryOf({ name, place }: NonNullable<DriverContext['location']>): string {
+  try {
+    const fileName = place();
+    return fileName.slice(0, fileName.lastIndexOf('/') + 1);
+  } catch (error) {
+    const prefix = `Cannot use relative paths with VMDK descriptor file '${name}': `;
+    throw error instanceof ImageError ? error.prefixed(prefix) : error;
+  }
 }

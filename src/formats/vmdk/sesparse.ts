@@ -34,6 +34,8 @@ type SeSparseHeader = ReturnType<typeof SESPARSE.read>;
 /** Reads and checks both headers. Throws `corrupt` or `unsupported`. */
 export async function openSeSparse(source: ByteSource, memory: number): Promise<SeSparseMap> {
   const bytes = await sectorAt(source, 0);
+  const magic = viewOf(bytes).getBigUint64(0, true);
+  if (magic !== SESPARSE_MAGIC) throw corrupt(`Bad const header magic: ${hex(magic)}`);
   const header = SESPARSE.read(bytes);
   checkHeader(header, bytes);
   checkVolatile(await sectorAt(source, header.volatileOffset * SECTOR));
@@ -48,9 +50,8 @@ function hex(value: bigint): string {
 }
 
 function checkHeader(header: SeSparseHeader, bytes: Uint8Array): void {
-  const { magic, version, grainSize, tableSize, flags, capacity } = header;
+  const { version, grainSize, tableSize, flags, capacity } = header;
   const reserved = [header.reserved1, header.reserved2, header.reserved3, header.reserved4];
-  if (magic !== SESPARSE_MAGIC) throw corrupt(`Bad const header magic: ${hex(magic)}`);
   const refusals: [boolean, string][] = [
     [version !== SESPARSE_VERSION, `Unsupported version: ${hex(version)}`],
     [grainSize !== BigInt(SESPARSE_GRAIN), `Unsupported grain size: ${grainSize}`],
