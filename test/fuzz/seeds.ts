@@ -69,8 +69,19 @@ export async function ownSeeds(kernels: Kernels): Promise<Seed[]> {
     const bytes = contentOf(world.files.get(`${TARGETS}x`)!);
     seeds.push(seedOf(`own ${options}${compress ? ' -c' : ''}`, 'own.qcow2', new Map([['own.qcow2', bytes]])));
   }
+  seeds.push(await streamSeed(kernels));
   seeds.push(seedOf('raw', 'plain.raw', new Map([['plain.raw', disk().slice(0, 200_000)]])));
   return seeds;
+}
+
+/** A VMDK whose tables are behind its grains. */
+async function streamSeed(kernels: Kernels): Promise<Seed> {
+  const world = new World(kernels, false);
+  world.files.set(`${IMAGES}disk.raw`, PagedFile.of(disk()));
+  const options = 'subformat=streamOptimized';
+  await convert(world, { ...convertRequest(`${IMAGES}disk.raw`, `${TARGETS}x.vmdk`, 'vmdk'), options });
+  const bytes = contentOf(world.files.get(`${TARGETS}x.vmdk`)!);
+  return seedOf(`own vmdk ${options}`, 'own.vmdk', new Map([['own.vmdk', bytes]]));
 }
 
 /** Commands of `qemu-img` and `qemu-io` that make one image, `main`, from `disk.raw`. */
@@ -137,6 +148,10 @@ const RECIPES: Recipe[] = [
   },
   { main: 'x.qcow2', steps: [`${CONVERT} -o data_file=x.data disk.raw x.qcow2`] },
   { main: 'x.qcow2', steps: [`${CONVERT} -o data_file=x.data,data_file_raw=on,cluster_size=4k disk.raw x.qcow2`] },
+  ...['monolithicSparse,zeroed_grain=on', 'twoGbMaxExtentSparse', 'monolithicFlat', 'streamOptimized'].map((kind) => ({
+    main: 'x.vmdk',
+    steps: [`qemu-img convert -f raw -O vmdk -o subformat=${kind} disk.raw x.vmdk`],
+  })),
 ];
 
 /** What `qemu-img` makes; empty where it is not installed. */
