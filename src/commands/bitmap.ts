@@ -1,6 +1,6 @@
 /** `bitmap`: changes the persistent dirty bitmaps of an image. */
 import { ImageError } from '../errors.js';
-import { type BitmapEditor, UNNAMED_NODE } from '../image/bitmap-edit.js';
+import { type BitmapEditor, LostBitmaps, UNNAMED_NODE } from '../image/bitmap-edit.js';
 import type { Image } from '../image/image.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
@@ -85,12 +85,11 @@ async function finish(editor: BitmapEditor, { events }: BitmapRequest): Promise<
   try {
     await editor.finish();
   } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    const lost = error.prefixed(`Lost persistent bitmaps during inactivation of node '${UNNAMED_NODE}': `);
+    if (!(error instanceof LostBitmaps)) throw error;
     // QEMU tries again when it closes the image, and fails again.
-    events?.onTrouble(lost.message);
+    events?.onTrouble(error.message);
     events?.onTrouble('Error while closing the image: Invalid argument');
-    throw lost;
+    throw error;
   }
 }
 

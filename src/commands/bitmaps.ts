@@ -21,7 +21,8 @@ export function chooseBitmaps(
   if (node?.kind !== 'image' || node.image.bitmaps === undefined)
     throw new ImageError('unsupported', 'Source lacks bitmap support');
   const { image } = node;
-  const broken = node.image.bitmaps.filter(({ inUse }) => inUse);
+  // As QEMU goes through them: the latest first.
+  const broken = node.image.bitmaps.filter(({ inUse }) => inUse).reverse();
   if (broken.length > 0 && !skipBroken) {
     throw new ImageError(
       'invalid',

@@ -1,6 +1,7 @@
 /** `commit`: writes what an image changes into a file of its backing chain, and empties the image. */
 import { convertImage } from '../convert/convert.js';
 import { ImageError } from '../errors.js';
+import { LostBitmaps } from '../image/bitmap-edit.js';
 import { ChangesImage } from '../image/changes.js';
 import { cacheMode } from './cache-modes.js';
 import { findBackingFile } from './chain-search.js';
@@ -52,13 +53,20 @@ export async function commitImage(
       onProgress,
     };
     await convertImage(changes, target.editor, platform.kernels, options).catch((error) => {
-      throw failed('Block job failed', error);
+      throw error instanceof LostBitmaps ? notClosed(request, error) : failed('Block job failed', error);
     });
     if (request.keep || request.base !== null) return;
     await top.editor.empty?.().catch((error) => {
       throw failed(`Failed to empty ${nodeName(top.node)}`, error);
     });
   });
+}
+
+/** The disk has its changes, but bitmaps are lost: QEMU tells it at each of its two attempts. */
+function notClosed({ events }: CommitRequest, { message }: LostBitmaps): ImageError {
+  events?.onTrouble(message);
+  events?.onTrouble(message);
+  return new ImageError('io', 'Error while closing the image: Invalid argument');
 }
 
 /** `what`, and the reason at the bottom of it. */

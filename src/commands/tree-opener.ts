@@ -26,6 +26,7 @@ import {
   type Reference,
   type StorageNode,
 } from './graph.js';
+import { writableStore } from './nested-store.js';
 import { addressOf, noSuchNode, takeCommonOptions, takeNoBacking, takeRuntimeOptions } from './node-options.js';
 import { unpackedFile } from './packed-files.js';
 import type { CacheMode, Platform, Protocol } from './platform.js';
@@ -376,16 +377,17 @@ async function openWith(
   backing: NonNullable<EditRequest['backing']>,
 ): Promise<Image> {
   if (settings.check && driver.check !== undefined) {
-    const store = edit !== null && file.kind === 'storage' ? file.storage.store : null;
+    const store = edit === null ? null : writableStore(file);
     return driver.check(source, store, context);
   }
   if (edit !== null) {
     const purpose = edit.purpose ?? 'edit';
     const open: OpensForWriting | undefined = driver[purpose] ?? driver.edit;
-    if (open === undefined || file.kind !== 'storage')
+    const store = writableStore(file);
+    if (open === undefined || store === null)
       throw new ImageError('unsupported', `Block format '${driver.name}' cannot be written to here`);
     const request = { compress: edit.compress, flush: edit.cache !== 'unsafe', backing };
-    return open.call(driver, file.storage.store, request, context);
+    return open.call(driver, store, request, context);
   }
   if (driver.open === undefined) throw new ImageError('unsupported', `Block format '${driver.name}' cannot be read`);
   return driver.open(source, context);

@@ -1,8 +1,20 @@
 /** Changing the persistent dirty bitmaps of an image, and nothing else of it. */
+import { ImageError } from '../errors.js';
 import type { BitmapInfo, Image } from './image.js';
 
 /** What QEMU calls a node that nobody has named; messages name the image so. */
 export const UNNAMED_NODE = '#block100';
+
+/** Bitmaps that could not be stored; the disk is as it should be. */
+export class LostBitmaps extends ImageError {}
+
+/** The failure to store bitmaps, as QEMU words it. */
+export function lostBitmaps(error: unknown): unknown {
+  if (!(error instanceof ImageError)) return error;
+  const { code, message, file, offset } = error;
+  const what = `Lost persistent bitmaps during inactivation of node '${UNNAMED_NODE}': `;
+  return new LostBitmaps(code, what + message, { file, offset, cause: error });
+}
 
 /** A bitmap of some image, to be merged into another. */
 export interface BitmapSource {

@@ -45,20 +45,27 @@ export class ImageStore extends ImageSource implements ByteStore {
     return extents.map((extent) => ({ start: extent.start, length: extent.length, hole: extent.kind !== 'data' }));
   }
 
-  write(offset: number, bytes: Uint8Array): Promise<void> {
-    return this.#writable.write(offset, bytes);
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#checkRoom(offset + bytes.length);
+    await this.#writable.write(offset, bytes);
   }
 
-  zero(offset: number, length: number): Promise<void> {
-    return this.#writable.zero(offset, length);
+  async zero(offset: number, length: number): Promise<void> {
+    this.#checkRoom(offset + length);
+    await this.#writable.zero(offset, length);
   }
 
   async truncate(size: number): Promise<void> {
+    this.#checkRoom(size);
     if (size !== this.size) throw new ImageError('invalid', 'The disk of an image keeps its size', { file: this.name });
   }
 
   async flush(): Promise<void> {
     await this.#writable.flush();
+  }
+
+  #checkRoom(end: number): void {
+    if (end > this.size) throw new ImageError('no-space', 'No space left on device', { file: this.name });
   }
 
   get #writable(): EditableImage {

@@ -5,7 +5,7 @@ import { UsageError } from '../getopt.js';
 import { runLong } from '../long-work.js';
 import { helpOption, type Option, option, parseInto, sizeArgument } from '../options.js';
 import { print } from '../output.js';
-import { printWarning } from '../program.js';
+import { printedEvents, printWarning } from '../program.js';
 import { externalOption, objectOption, type ProgressRequest, progressOptions } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -67,7 +67,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   if (name === undefined || more.length > 0) throw new UsageError('Expecting one image file name');
   await runLong(request, ({ signal, start, update }) => {
     start();
-    return commitImage(platform, { ...request, name, signal, onWarning: printWarning }, update);
+    return commitImage(platform, { ...request, name, signal, onWarning: printWarning, events: printedEvents }, update);
   });
   if (!request.quiet) print('Image committed.\n');
   return 0;

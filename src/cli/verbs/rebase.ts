@@ -4,7 +4,7 @@ import { rebaseImage } from '../../commands/rebase.js';
 import { UsageError } from '../getopt.js';
 import { runLong } from '../long-work.js';
 import { helpOption, type Option, option, parseInto } from '../options.js';
-import { printWarning } from '../program.js';
+import { printedEvents, printWarning } from '../program.js';
 import { externalOption, objectOption, type ProgressRequest, progressOptions } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -82,7 +82,11 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
     request,
     ({ signal, start, update }) => {
       start();
-      return rebaseImage(platform, { ...request, name, signal, onWarning: printWarning }, update);
+      return rebaseImage(
+        platform,
+        { ...request, name, signal, onWarning: printWarning, events: printedEvents },
+        update,
+      );
     },
     STEP,
   );

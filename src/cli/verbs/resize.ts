@@ -7,7 +7,7 @@ import type { GrowthPreallocation } from '../../image/image.js';
 import { UsageError } from '../getopt.js';
 import { type HelpRequest, helpOption, type Option, option, parseInto } from '../options.js';
 import { print } from '../output.js';
-import { printError, printWarning } from '../program.js';
+import { printError, printedEvents, printWarning } from '../program.js';
 import { externalOption, objectOption } from './common.js';
 import type { Verb } from './verb.js';
 
@@ -69,7 +69,13 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   if (more.length > 0) throw new UsageError('Extra argument(s) in command line');
   if (name === undefined || sizeText === undefined) throw new UsageError('Expecting image file name and size');
   const change = parseRelativeSize('size', sizeText);
-  const result = await resizeImage(platform, { ...request, ...change, name, onWarning: printWarning });
+  const result = await resizeImage(platform, {
+    ...request,
+    ...change,
+    name,
+    onWarning: printWarning,
+    events: printedEvents,
+  });
   if (result === 'resized') {
     if (!request.quiet) print('Image resized.\n');
     return 0;

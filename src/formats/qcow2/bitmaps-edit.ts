@@ -6,9 +6,9 @@
  */
 import { isPowerOfTwo } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
-import { type BitmapEditor, type BitmapSource, UNNAMED_NODE } from '../../image/bitmap-edit.js';
+import { type BitmapEditor, type BitmapSource, lostBitmaps, UNNAMED_NODE } from '../../image/bitmap-edit.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
-import type { BitmapInfo } from '../../image/image.js';
+import type { BitmapInfo, BitmapStretch } from '../../image/image.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { type Bitmap, bitmapStretches } from './bitmaps.js';
 import { type BitmapContent, markedRanges, nothingMarked, withRanges } from './bitmaps-merge.js';
@@ -21,6 +21,8 @@ import { MetadataFile } from './metadata-file.js';
 
 const SMALLEST_DEFAULT = 4096;
 const LARGEST_DEFAULT = 65536;
+
+type StoredContent = (bitmap: Bitmap) => AsyncIterable<BitmapStretch>;
 
 /** A bitmap as it is to be. */
 interface EditedBitmap {
@@ -103,7 +105,12 @@ class QcowBitmapEditor extends QcowImage implements BitmapEditor {
     const { header, writing } = this.#file;
     const store = new BitmapStore(writing, this.parts.bitmaps);
     for (const bitmap of this.#removed) await store.remove(bitmap);
-    for (const bitmap of this.#edited) await storeEdited(store, bitmap);
+    const content = (bitmap: Bitmap) => bitmapStretches(this.parts.source, header, bitmap);
+    try {
+      for (const bitmap of this.#edited) await storeEdited(store, bitmap, content);
+    } catch (error) {
+      throw lostBitmaps(error);
+    }
     header.autoclearFeatures &= AUTOCLEAR.bitmaps | AUTOCLEAR.rawData;
     if (await store.finish()) await this.#file.settleHeader();
   }
@@ -136,13 +143,22 @@ class QcowBitmapEditor extends QcowImage implements BitmapEditor {
   }
 }
 
-async function storeEdited(store: BitmapStore, { info, stored, content }: EditedBitmap): Promise<void> {
-  try {
-    if (stored === null) await store.add(info, content!());
-    else if (content !== null) await store.replace(stored, content(), info);
-    else if (info !== stored) store.change(stored, { ...stored, ...info });
-  } catch (error) {
-    throw error instanceof ImageError ? error.prefixed(`Failed to write bitmap '${info.name}' to file: `) : error;
+/**
+ * Stores a bitmap. As with QEMU, those that have not changed are stored anew too, so that the file becomes the same; but
+ * what cannot be read stays where it is.
+ */
+async function storeEdited(
+  store: BitmapStore,
+  { info, stored, content }: EditedBitmap,
+  old: StoredContent,
+): Promise<void> {
+  if (stored === null) await store.add(info, content!());
+  else if (content !== null) await store.replace(stored, content(), info);
+  else if (!stored.inUse) {
+    await store.replace(stored, old(stored), info).catch((error) => {
+      if (!(error instanceof ImageError) || error.code !== 'corrupt') throw error;
+      store.change(stored, { ...stored, auto: info.auto });
+    });
   }
 }
 

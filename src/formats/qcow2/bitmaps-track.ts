@@ -6,6 +6,7 @@
  * notes are merged into the bitmap and the mark is taken away. The other bitmaps are left alone.
  */
 
+import { lostBitmaps } from '../../image/bitmap-edit.js';
 import type { BitmapStretch } from '../../image/image.js';
 import { type Bitmap, bitmapStretches } from './bitmaps.js';
 import type { BitmapStore } from './bitmaps-write.js';
@@ -52,12 +53,16 @@ export class BitmapTracker {
     for (const { bitmap, bits } of this.#notes) if (bits !== null) setBits(bits, bitmap.granularity, start, end);
   }
 
-  /** Merges the notes into the bitmaps; the store's `finish` makes that valid. */
+  /** Merges the notes into the bitmaps; the store's `finish` makes that valid. Throws `LostBitmaps`. */
   async finish(): Promise<void> {
     if (!this.#isStarted) return;
-    for (const { bitmap, bits } of this.#notes) {
-      if (bits === null) continue;
-      await this.store.replace(bitmap, merged(this.#contentOf(bitmap), bits, bitmap.granularity));
+    try {
+      for (const { bitmap, bits } of this.#notes) {
+        if (bits === null) continue;
+        await this.store.replace(bitmap, merged(this.#contentOf(bitmap), bits, bitmap.granularity));
+      }
+    } catch (error) {
+      throw lostBitmaps(error);
     }
   }
 

@@ -153,18 +153,26 @@ export class BitmapStore {
     const perCluster = clusterSize * 8 * bitmap.granularity;
     const tableSize = Math.ceil(header.size / perCluster);
     const table = viewOf(new Uint8Array(tableSize * ENTRY_SIZE));
-    for await (const { index, bytes } of clustersOf(content, bitmap.granularity, clusterSize, header.size)) {
-      if (isZero(bytes)) continue;
-      const offset = await perform(refcounts.allocate(1));
-      space.claim(offset, clusterSize);
-      await store.write(offset, bytes);
-      writeU64(table, index * ENTRY_SIZE, offset, false);
-    }
-    const tableOffset = await perform(refcounts.allocate(Math.ceil(table.byteLength / clusterSize)));
-    space.claim(tableOffset, table.byteLength);
-    await store.write(tableOffset, new Uint8Array(table.buffer));
     const { name, granularity, auto } = bitmap;
-    return { name, granularity, auto, inUse: false, tableOffset, tableSize };
+    const taken: { offset: number; length: number }[] = [];
+    try {
+      for await (const { index, bytes } of clustersOf(content, granularity, clusterSize, header.size)) {
+        if (isZero(bytes)) continue;
+        const offset = await perform(refcounts.allocate(1));
+        taken.push({ offset, length: clusterSize });
+        space.claim(offset, clusterSize);
+        await store.write(offset, bytes);
+        writeU64(table, index * ENTRY_SIZE, offset, false);
+      }
+      const tableOffset = await perform(refcounts.allocate(Math.ceil(table.byteLength / clusterSize)));
+      taken.push({ offset: tableOffset, length: table.byteLength });
+      space.claim(tableOffset, table.byteLength);
+      await store.write(tableOffset, new Uint8Array(table.buffer));
+      return { name, granularity, auto, inUse: false, tableOffset, tableSize };
+    } catch (error) {
+      await this.#free(taken);
+      throw error instanceof ImageError ? error.prefixed(`Failed to write bitmap '${name}' to file: `) : error;
+    }
   }
 
   #directory(): Uint8Array {
