@@ -42,7 +42,9 @@ export async function commitImage(
     const target = await editBase(opener, base, cache, signal);
     await fitSize(opener, target, top.editor.size);
     const layers = chainOf(top.node).indexOf(base);
-    const changes = new ChangesImage(await opener.disk(top.node), layers);
+    // The base as it is being changed, not as the chain has opened it.
+    const bottom = await opener.disk(target.node);
+    const changes = new ChangesImage(await opener.layersAbove(base, top.node, bottom), layers);
     const options = {
       parallel: PARALLEL,
       outOfOrder: false,

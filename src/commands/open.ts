@@ -120,9 +120,9 @@ export class ImageOpener {
     return this.#tree.disk(node, layer);
   }
 
-  /** The layers from `node` down to the one over `base`, a node of its chain, as a disk of their own. */
-  layersAbove(base: GraphNode, node: GraphNode): Promise<Image> {
-    return this.#tree.layersAbove(base, node);
+  /** The layers from `node` down to the one over `base`, a node of its chain: as a disk of their own, or over `bottom`. */
+  layersAbove(base: GraphNode, node: GraphNode, bottom?: Image): Promise<Image> {
+    return this.#tree.layersAbove(base, node, bottom);
   }
 
   /** The same for each name that one image has (`x`, `./x`, a link to it): its format and the real path. */

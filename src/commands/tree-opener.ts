@@ -139,11 +139,15 @@ export class TreeOpener {
     return new OverlayImage(upper, await this.disk(node.backing), await this.#objection(upper, node.backing));
   }
 
-  /** The layers from `node` down to the one over `base`, a node of its chain, as a disk of their own. */
-  async layersAbove(base: GraphNode, node: GraphNode): Promise<Image> {
+  /**
+   * The layers from `node` down to the one over `base`, a node of its chain, as a disk of their own, or over `bottom` in
+   * the place of what the chain has there.
+   */
+  async layersAbove(base: GraphNode, node: GraphNode, bottom: Image | null = null): Promise<Image> {
     const upper = await this.layer(node);
-    if (node.kind === 'storage' || node.backing === null || node.backing === base) return upper;
-    const below = await this.layersAbove(base, node.backing);
+    if (node.kind === 'storage' || node.backing === null) return upper;
+    const below = node.backing === base ? bottom : await this.layersAbove(base, node.backing, bottom);
+    if (below === null) return upper;
     return new OverlayImage(upper, below, await this.#objection(upper, node.backing));
   }
 
