@@ -42,7 +42,12 @@ for (const folder of ['library-plain', 'library-bundled']) {
       expect(report).toMatchObject({ diskSize: size, fileSize: size, packedBytes: 0 });
       const done = steps.map((step) => step.done);
       expect(done).toEqual([...done].sort((a, b) => a - b));
-      expect(steps.at(-1)).toMatchObject({ phase: 'converting', done: size, total: size, bytesWritten: report.plainBytes });
+      expect(steps.at(-1)).toMatchObject({
+        phase: 'converting',
+        done: size,
+        total: size,
+        bytesWritten: report.plainBytes,
+      });
     });
 
     test('takes options, and any number of workers', async ({ page, images }) => {
