@@ -7,7 +7,7 @@ import { scratchDirectory } from '../support/scratch.js';
 
 const SECRET = ['--object', 'secret,id=s,data=abc'];
 /** Formats with fields that differ in each image. */
-const WITH_IDENTITY = ['vdi', 'vhdx', 'vpc'];
+const WITH_IDENTITY = ['vdi', 'vhdx', 'vmdk', 'vpc'];
 const formats = drivers.filter(({ name, create }) => create !== undefined && name !== 'luks').map(({ name }) => name);
 
 describe('reproducible images', () => {
@@ -23,7 +23,9 @@ describe('reproducible images', () => {
 
   it.each(formats)('of %s are equal to the byte, whatever they are called', async (format) => {
     const first = await convert('a', '-O', format, '--reproducible');
-    expect((await convert('b', '-O', format, '--reproducible')).equals(first)).toBe(true);
+    // The descriptor of a VMDK names its extents, which is the file itself.
+    const again = format === 'vmdk' ? 'a' : 'b';
+    expect((await convert(again, '-O', format, '--reproducible')).equals(first)).toBe(true);
   });
 
   it.each(WITH_IDENTITY)('of %s are not made unless they are asked for', async (format) => {

@@ -172,7 +172,6 @@ async function reserveSpace(store: ByteStore, size: number, mode: 'falloc' | 'fu
 }
 
 function* reserveClusters(parts: WritingParts, size: number): Steps<void> {
-  if (size === 0) return;
   const row = yield* takeClusters(parts, 0, size);
   yield* enterClusters(parts, 0, size, row, false, noPause);
 }
