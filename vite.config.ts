@@ -1,5 +1,7 @@
 /// <reference types="vitest/config" />
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { build, defineConfig, type InlineConfig, type Plugin, type Rolldown, type UserConfig } from 'vite';
 import { type ManifestOptions, VitePWA } from 'vite-plugin-pwa';
 
@@ -77,17 +79,21 @@ function program(): InlineConfig {
   return { ...bundle, configFile: false, logLevel: 'error', plugins: [...plugins, quickStart()], build: options };
 }
 
+/** The text of a function that is the program, and the name of its code cache, which scripts/code-cache.mjs makes. */
+async function programText(): Promise<string> {
+  const { output } = (await build(program())) as Rolldown.RolldownOutput;
+  const text = `(function (require, __filename) {${output[0].code}\n})`;
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return `export default ${JSON.stringify(text)}; export const cacheName = 'cli.${digest}.cache';`;
+}
+
 /** The command: CommonJS, which starts faster than a module, and `dist` says that it is. `virtual:program` is the rest. */
 function command(): UserConfig {
   const { plugins = [], ...bundle } = nodeBundle('src/cli/start.ts', 'cli.js', 'cjs');
   const parts: Plugin = {
     name: 'command',
     resolveId: (id) => (id === 'virtual:program' ? `\0${id}` : undefined),
-    async load(id) {
-      if (id !== '\0virtual:program') return undefined;
-      const { output } = (await build(program())) as Rolldown.RolldownOutput;
-      return `export default ${JSON.stringify(output[0].code)};`;
-    },
+    load: (id) => (id === '\0virtual:program' ? programText() : undefined),
     renderChunk: (code) => `#!/usr/bin/env node\n${code}`,
     writeBundle: ({ dir = 'dist' }) => writeFileSync(`${dir}/package.json`, '{ "type": "commonjs" }\n'),
   };
@@ -224,6 +230,8 @@ export default defineConfig(({ mode }) => {
       // Some minutes and some gigabytes of disk: `npm run test:slow`.
       include: [mode === 'slow' ? 'test/slow/**/*.test.ts' : 'test/**/*.test.ts'],
       exclude: ['test/browser/**', ...(mode === 'slow' ? [] : ['test/slow/**'])],
+      // Most of a test's time is waiting for programs.
+      maxWorkers: availableParallelism(),
       testTimeout: 240_000,
       hookTimeout: 240_000,
     },

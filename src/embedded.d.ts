@@ -12,6 +12,9 @@ declare module 'virtual:kernel-worker' {
 
 /** The bundled program behind `cli/start.ts`; see vite.config.ts. */
 declare module 'virtual:program' {
+  /** A function of `require` and `__filename`. */
   const code: string;
   export default code;
+  /** Name of the file beside the program in which its code cache may be. */
+  export const cacheName: string;
 }

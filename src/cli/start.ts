@@ -1,16 +1,27 @@
 /**
  * Where the program starts.
  *
- * All but the version travels inside this file as text: parsing it takes a quarter as long as Node itself takes to start, and
- * scripts ask for the version often.
+ * All but the version travels inside this file as text: parsing it takes half as long as Node itself takes to start, and
+ * scripts ask for the version often. Beside the file may lie what V8 made of that text when it was built (a code cache);
+ * where it is missing, or of another Node, the text is compiled.
  */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Script } from 'node:vm';
-import program from 'virtual:program';
+import program, { cacheName } from 'virtual:program';
 import { versionText } from './program.js';
 
 const [first] = process.argv.slice(2);
 if (first === '--version' || first === '-V') process.stdout.write(versionText());
 else {
-  const wrapped = new Script(`(function (require, __filename) {${program}\n})`, { filename: __filename });
-  wrapped.runInThisContext()(require, __filename);
+  const script = new Script(program, { filename: __filename, cachedData: codeCache() });
+  script.runInThisContext()(require, __filename);
+}
+
+function codeCache(): Buffer | undefined {
+  try {
+    return readFileSync(join(dirname(__filename), cacheName));
+  } catch {
+    return undefined;
+  }
 }

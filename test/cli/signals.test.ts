@@ -8,6 +8,8 @@ import { scratchDirectory } from '../support/scratch.js';
 const MIB = 1024 * 1024;
 /** Of a file that the program has not touched yet. */
 const OLD_SIZE = 12345;
+/** Milliseconds; of two signals that come before the first is seen only one is left. */
+const BETWEEN_SIGNALS = 500;
 
 describe('a conversion that is interrupted', () => {
   const scratch = scratchDirectory();
@@ -25,7 +27,7 @@ describe('a conversion that is interrupted', () => {
           if (stats === undefined || stats.blocks === 0 || stats.size === OLD_SIZE) return;
           const next = signals.shift();
           if (next !== undefined) child.kill(next);
-        }, 200);
+        }, BETWEEN_SIGNALS);
       },
     });
   }

@@ -35,6 +35,8 @@ const PEAK_HOOK = `data:text/javascript,${encodeURIComponent(`
 `)}`;
 
 export interface BuiltCli {
+  /** Where the program is. */
+  readonly path: string;
   /** Runs `diskloom` with these arguments to its end. */
   run(args: readonly string[], options?: RunOptions): Promise<Outcome>;
 }
@@ -50,7 +52,12 @@ export function builtCli(): BuiltCli {
     await build({ mode: 'cli', logLevel: 'error', build: { outDir: directory } });
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
-  return { run: (args, options) => runProgram(resolve(directory, 'cli.js'), args, options) };
+  return {
+    get path() {
+      return resolve(directory, 'cli.js');
+    },
+    run: (args, options) => runProgram(resolve(directory, 'cli.js'), args, options),
+  };
 }
 
 function runProgram(program: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
