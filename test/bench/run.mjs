@@ -31,6 +31,7 @@ const sources = {
   zstd: join(folder, 'zstd.qcow2'),
 };
 
+const STREAM = ['-o', 'subformat=streamOptimized'];
 const ZSTD = ['-o', 'compression_type=zstd'];
 /** name, arguments of `convert` before the file names, source, what else qemu-img may be given to be as fast as it can. */
 const cases = [
@@ -50,6 +51,7 @@ const cases = [
     rival: ['-W', '-m', '16'],
   },
   { name: 'raw → qcow2 -c zstd', args: ['-f', 'raw', '-O', 'qcow2', '-c', ...ZSTD], source: 'raw' },
+  { name: 'raw → vmdk streamOptimized', args: ['-f', 'raw', '-O', 'vmdk', ...STREAM], source: 'raw' },
 ];
 
 function prepareSources() {
