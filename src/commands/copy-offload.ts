@@ -24,11 +24,17 @@ export function copyOffload(
         at = start + count;
         if (kind !== 'data' && targetReadsZero) continue;
         const layer = chain[depth];
-        const from = layer && contentOf(layer, file);
+        const from = layer && ownContentOf(layer, file);
         if (hostOffset === null || compressed || from === undefined) return false;
         if (!(await target.copyFrom(from.store, hostOffset, start, count))) return false;
       }
     }
     return true;
   };
+}
+
+/** As `contentOf`, but only where the image lies in the storage itself, and not in a disk inside another image. */
+function ownContentOf(node: GraphNode, file?: string): OpenStorage | undefined {
+  const isNested = node.kind !== 'storage' && node.file.kind !== 'storage';
+  return isNested ? undefined : contentOf(node, file);
 }
