@@ -4,7 +4,7 @@ import { isPending, type MaybePromise } from '../maybe.js';
 import { cacheMode } from './cache-modes.js';
 import { ImageOpener } from './open.js';
 import type { CacheMode, Platform } from './platform.js';
-import type { ImageName, Trust } from './settings.js';
+import { type ImageName, sharedForWriting, type Trust } from './settings.js';
 
 /** The requests. */
 export interface BenchLoad {
@@ -61,10 +61,7 @@ async function openToRead(opener: ImageOpener, request: BenchRequest, cache: Cac
 
 async function openToWrite(opener: ImageOpener, request: BenchRequest, cache: CacheMode): Promise<BenchDisk> {
   const { size, pattern, share } = request;
-  if (share) {
-    const reason = 'force-share=on can only be used with read-only images';
-    throw new ImageError('invalid', `Could not open '${request.name}': ${reason}`);
-  }
+  if (share) throw sharedForWriting().prefixed(`Could not open '${request.name}': `);
   const { editor } = await opener.edit(request, { cache, compress: false, keepAllocated: false });
   const bytes = newBuffer(size).fill(pattern!);
   return {

@@ -6,7 +6,7 @@ import { cacheMode } from './cache-modes.js';
 import { formatName } from './graph.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
-import type { ImageName, Trust } from './settings.js';
+import { type ImageName, sharedForWriting, type Trust } from './settings.js';
 
 export interface CheckImageRequest extends ImageName, Trust {
   /** Cache mode of the image, as the user spells it. */
@@ -34,10 +34,8 @@ export function checkImage(
 ): Promise<CheckResult | null> {
   const cache = cacheMode('source cache option', request.cache);
   return ImageOpener.use(platform, request, async (opener) => {
-    if (request.repair !== 'none' && request.share) {
-      const why = 'force-share=on can only be used with read-only images';
-      throw new ImageError('invalid', `Could not open '${request.name}': ${why}`);
-    }
+    if (request.repair !== 'none' && request.share)
+      throw sharedForWriting().prefixed(`Could not open '${request.name}': `);
     const node = await opener.check(request, { cache, share: request.share }, request.repair !== 'none');
     const image = node.kind === 'image' ? node.image : null;
     if (image === null || !isCheckable(image)) return null;

@@ -116,7 +116,8 @@ export function storageOf(node: GraphNode): OpenStorage {
 
 /**
  * Where the host offsets of the node's extents point, if they name no file: the external data file if there is one.
- * Otherwise the file of that name; undefined: nobody knows it.
+ * Otherwise the file of that name; undefined: nobody knows it. Of an image inside another one it is the lowest storage, by
+ * whose name it is known; the offsets then count in the disk of the other.
  */
 export function contentOf(node: GraphNode, file?: string): OpenStorage | undefined {
   if (node.kind === 'storage') return file === undefined ? node.storage : undefined;

@@ -4,7 +4,7 @@ import type { ImageDriver } from '../image/driver.js';
 import type { Json } from '../image/image.js';
 import type { OptionValues } from '../image/options.js';
 import { type BlockdevOptions, parseNumberOption, parseSizeOption, parseSwitch, type Scalar } from './blockdev.js';
-import type { EditSettings, OpenSettings } from './settings.js';
+import { type EditSettings, type OpenSettings, sharedForWriting } from './settings.js';
 
 export interface RuntimeOptions {
   /** What the driver is told. */
@@ -44,7 +44,7 @@ export function takeCommonOptions(
   const share = options.takeSwitch('force-share') ?? false;
   const readOnly = options.takeSwitch('read-only');
   if (edit !== null && readOnly) throw new ImageError('denied', 'Block node is read-only');
-  if (edit !== null && share) throw new ImageError('invalid', 'force-share=on can only be used with read-only images');
+  if (edit !== null && share) throw sharedForWriting();
   let { cache } = settings;
   if (noFlush === true) cache = 'unsafe';
   else if (direct === true) cache = cache === 'writethrough' ? 'directsync' : 'none';

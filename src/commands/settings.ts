@@ -1,4 +1,5 @@
 /** How images are named and opened: what every request says. */
+import { ImageError } from '../errors.js';
 import type { CheckEvents } from '../image/check.js';
 import type { Secrets } from '../image/encryption.js';
 import type { UnpackWishes } from '../unpack/unpacking.js';
@@ -52,4 +53,9 @@ export interface EditSettings {
   /** Open the backing files without locks: one of them is going to be written to as well. */
   shareChain?: boolean;
   signal?: AbortSignal | undefined;
+}
+
+/** Why an image that somebody else may be writing (-U) is not opened for changing. */
+export function sharedForWriting(): ImageError {
+  return new ImageError('invalid', 'force-share=on can only be used with read-only images');
 }

@@ -4,7 +4,7 @@ import type { EditableImage, SnapshotInfo } from '../image/image.js';
 import type { GraphNode } from './graph.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
-import type { ImageName, Trust } from './settings.js';
+import { type ImageName, sharedForWriting, type Trust } from './settings.js';
 
 export interface SnapshotRequest extends ImageName, Trust {
   /** Open the image even if somebody else may be writing to it; only for listing. */
@@ -42,11 +42,7 @@ export async function changeSnapshots(
   { kind, name }: SnapshotAction,
   time: number | null,
 ): Promise<void> {
-  if (request.share && !request.imageOptions)
-    throw new ImageError(
-      'invalid',
-      `Could not open '${request.name}': force-share=on can only be used with read-only images`,
-    );
+  if (request.share && !request.imageOptions) throw sharedForWriting().prefixed(`Could not open '${request.name}': `);
   await ImageOpener.use(platform, request, async (opener) => {
     const { editor } = await opener.edit(request, { cache: 'writeback', compress: false, keepAllocated: false });
     try {

@@ -1,6 +1,6 @@
 /** `bench` on the command line. */
 import { type BenchLoad, benchImage } from '../../commands/bench.js';
-import { isCacheMode } from '../../commands/cache-modes.js';
+import { cacheMode, isCacheMode } from '../../commands/cache-modes.js';
 import type { Platform } from '../../commands/platform.js';
 import { ImageError } from '../../errors.js';
 import { UsageError } from '../getopt.js';
@@ -97,7 +97,8 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
     throw new ImageError('invalid', '--flush-interval is only available in write tests');
   if (flushInterval > 0 && flushInterval < depth)
     throw new ImageError('invalid', "Flush interval can't be smaller than depth");
-  if (request.native && request.cache !== 'none' && request.cache !== 'off' && request.cache !== 'directsync') {
+  const cache = cacheMode('cache mode', request.cache);
+  if (request.native && cache !== 'none' && cache !== 'directsync') {
     const reason = 'aio=native was specified, but it requires cache.direct=on, which was not specified.';
     throw new ImageError('invalid', `Could not open '${name}': ${reason}`);
   }
