@@ -6,7 +6,7 @@
  * where it is missing, or of another Node, the text is compiled.
  */
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Script } from 'node:vm';
 import program, { cacheName } from 'virtual:program';
 import { versionText } from './program.js';
@@ -20,7 +20,7 @@ else {
 
 function codeCache(): Buffer | undefined {
   try {
-    return readFileSync(join(dirname(__filename), cacheName));
+    return readFileSync(join(__dirname, cacheName));
   } catch {
     return undefined;
   }

@@ -2,12 +2,13 @@
 //   node test/bench/zstd.mjs [--rounds 5] [--megabytes 24] [--unit 65536] [--levels 1,3,9] [--image RAW] [--wasm FILE]
 // Both run in turn, round by round; printed are medians of processor time. Each decodes what it has encoded itself.
 // Needs a C compiler and libzstd.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { dataSets } from './data-sets.mjs';
+import { median } from './statistics.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -63,13 +64,13 @@ function openKernel(bytes) {
   return { compress, decompress };
 }
 
-function median(values) {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'diskloom-zstd-'));
 const judge = join(folder, 'judge');
-execFileSync('cc', ['-O2', '-o', judge, new URL('zstd-judge.c', import.meta.url).pathname, '-lzstd']);
+const source = new URL('zstd-judge.c', import.meta.url).pathname;
+if (spawnSync('cc', ['-O2', '-o', judge, source, '-lzstd']).status !== 0) {
+  console.error('A C compiler and the headers of libzstd (Debian: gcc, libzstd-dev) are needed.');
+  process.exit(1);
+}
 console.log(`# ${cpus()[0].model}, Node ${process.version}, medians of ${rounds} rounds, units of ${unit} bytes`);
 for (const [name, bytes] of dataSets({ unit, budget, image: flags.image })) {
   const file = join(folder, 'units');
