@@ -78,5 +78,5 @@ export interface Platform {
   /** Absolute and without symbolic links; what does not exist is taken literally. */
   realPath(path: string): Promise<string>;
   /** 'none' where there is nothing. */
-  kindOf(path: string): Promise<'file' | 'device' | 'other' | 'none'>;
+  kindOf(path: string): Promise<'file' | 'directory' | 'device' | 'other' | 'none'>;
 }

@@ -16,6 +16,7 @@ import { ImageSource, ImageStore } from '../image/source.js';
 import type { ByteSource, ByteStore } from '../storage/storage.js';
 import { endlessChain, fullBackingName } from './backing-name.js';
 import { BlockdevOptions, type Scalar, textValues } from './blockdev.js';
+import { withinBundle } from './bundles.js';
 import type { FilterDriver, OpenedChild } from './filters/filter.js';
 import {
   formatName,
@@ -211,7 +212,8 @@ export class TreeOpener {
     given: string | ReadonlyMap<string, Scalar>,
     frame: Frame,
   ): Promise<StorageNode> {
-    const address = typeof given === 'string' ? given : textValues(given);
+    const named = typeof given === 'string' ? given : textValues(given);
+    const address = await withinBundle(this.platform, protocol, named);
     const { cache, share, signal } = frame.settings;
     const mode = frame.edit === null ? 'read' : 'write';
     const keepAllocated = frame.edit?.keepAllocated ?? false;
@@ -222,7 +224,7 @@ export class TreeOpener {
       frame.byUser,
     );
     // as they were given: a json: name tells numbers from texts
-    const options = typeof given === 'string' ? storage.options : Object.fromEntries(given);
+    const options = typeof given === 'string' || address !== named ? storage.options : Object.fromEntries(given);
     return { kind: 'storage', storage: { ...storage, options }, children: [] };
   }
 

@@ -35,6 +35,9 @@ export function findDriver(name: string): ImageDriver | undefined {
   return drivers.find((driver) => driver.name === name);
 }
 
+/** Names of the files by which a directory is known to be an image. */
+export const bundleFiles: readonly string[] = drivers.flatMap(({ bundleFile }) => bundleFile ?? []);
+
 /** The driver that is surest of a storage, and how sure; of equals the first. Everything is a raw image, if nothing else. */
 export function probeDriver(input: ProbeInput): { driver: ImageDriver; score: number } {
   let best: ImageDriver = raw;

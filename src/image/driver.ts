@@ -99,6 +99,8 @@ export interface ImageDriver {
   readonly compresses: boolean;
   /** The format can have a backing file. */
   readonly backing: boolean;
+  /** A directory with a file of this name in it is an image: that file. Absent: images are no directories. */
+  readonly bundleFile?: string;
   /** 0: no; 100: surely; as `qemu-img` scores. */
   probe(input: ProbeInput): number;
   open?(source: ByteSource, context: DriverContext): Promise<Image>;

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { descriptorText, NOTHING } from '../formats/parallels/bundle-builder.js';
 import { writeGptDisk } from './disks.js';
 import { expect, test } from './fixtures.js';
 import { qemuImg, sameBytes } from './images.js';
@@ -61,6 +62,25 @@ test('takes a dropped folder with a backing chain', async ({ page, context, imag
   const details = page.getByRole('region', { name: 'Image details' });
   await expect(details.getByRole('heading', { name: 'top.qcow2' })).toBeVisible();
   await page.getByRole('combobox', { name: 'Output format' }).selectOption('raw');
+  await page.getByRole('button', { name: 'Convert' }).click();
+  expect(await outcome(page)).toBe('Done');
+  expect(sameBytes(await save(page, images.folder), images.raw)).toBe(true);
+});
+
+test('takes a dropped Parallels bundle', async ({ page, context, images }) => {
+  const folder = join(images.folder, 'disk.hdd');
+  mkdirSync(folder);
+  qemuImg('convert', '-O', 'parallels', images.raw, join(folder, 'disk.hds'));
+  const end = readFileSync(images.raw).length / 512;
+  const guid = '{11111111-2222-3333-4444-555555555555}';
+  const storages = [{ start: 0, end, images: [{ guid, type: 'Compressed', file: 'disk.hds' }] }];
+  const shots = [{ guid, parent: NOTHING }];
+  writeFileSync(join(folder, 'DiskDescriptor.xml'), descriptorText({ size: end, storages, shots, top: guid }));
+  await dropOnPage(page, context, folder);
+  const details = page.getByRole('region', { name: 'Image details' });
+  await expect(details.getByRole('heading', { name: 'DiskDescriptor.xml' })).toBeVisible();
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('raw');
+  await page.getByRole('textbox', { name: 'File name' }).fill('bundle.img');
   await page.getByRole('button', { name: 'Convert' }).click();
   expect(await outcome(page)).toBe('Done');
   expect(sameBytes(await save(page, images.folder), images.raw)).toBe(true);

@@ -119,9 +119,9 @@ export class World implements Platform {
     return plain;
   }
 
-  async kindOf(path: string): Promise<'file' | 'device' | 'other' | 'none'> {
+  async kindOf(path: string): Promise<'file' | 'directory' | 'device' | 'other' | 'none'> {
     if (path.startsWith('/dev/')) return 'device';
-    if (path === '/images' || path === '/images/sub') return 'other';
+    if (path === '/images' || path === '/images/sub') return 'directory';
     return this.files.has(path) ? 'file' : 'none';
   }
 

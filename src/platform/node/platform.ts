@@ -129,6 +129,7 @@ export const nodePlatform: Platform = {
     const stats = statSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return 'none';
     if (stats.isFile()) return 'file';
+    if (stats.isDirectory()) return 'directory';
     return stats.isBlockDevice() || stats.isCharacterDevice() ? 'device' : 'other';
   },
 };
