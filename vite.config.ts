@@ -109,8 +109,8 @@ function webBundle(outDir: string): UserConfig {
   };
 }
 
-/** What the page may do, whatever host it is on; scripts/serve.mjs says the same in a header. */
-const POLICY = (JSON.parse(readFileSync('web/content-policy.json', 'utf8')) as string[]).join('; ');
+/** What the page may do, whatever host it is on; scripts/serve.mjs and the service worker say it in a header too. */
+const POLICY = (JSON.parse(readFileSync('web/content-policy.json', 'utf8')).page as string[]).join('; ');
 
 /** Puts the policy into the built page; in development Vite needs more than it allows. */
 function contentPolicy(): Plugin {
@@ -202,7 +202,7 @@ function plainReferences(): Plugin {
 /** `diskloom/web`: modules and kernels in one folder, fetched when they are needed. */
 function webLibrary(): UserConfig {
   const { build, ...config } = webBundle('dist/web');
-  const names = ['index', 'engine-worker', 'kernel-worker'];
+  const names = ['index', 'engine-worker', 'kernel-worker', 'remote-worker'];
   const input = Object.fromEntries(names.map((name) => [name, `src/platform/web/${name}.ts`]));
   const output = { entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs' };
   return {

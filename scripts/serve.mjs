@@ -1,11 +1,12 @@
 // Serves the built page on loopback, with the headers that a real host should send.
 //   PORT       port, default 4173; 0: any free one
 //   FOLDER     what is served, default dist/web-app
-//   ISOLATION  'off' leaves out COOP and COEP, as hosts do that cannot set them: SharedArrayBuffer is then missing
+//   ISOLATION  'off' leaves out COOP, COEP and the policies, as hosts do that cannot set headers: SharedArrayBuffer is
+//              then missing
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { extname, join, normalize } from 'node:path';
+import { basename, extname, join, normalize } from 'node:path';
 
 const folder = process.env.FOLDER ?? 'dist/web-app';
 const port = Number(process.env.PORT ?? 4173);
@@ -22,12 +23,12 @@ const TYPES = {
   '.wasm': 'application/wasm',
 };
 
-/** What the page says of itself too, and what only a header can say. */
-const policy = JSON.parse(readFileSync(new URL('../web/content-policy.json', import.meta.url), 'utf8'));
-const POLICY = [...policy, "frame-ancestors 'none'"].join('; ');
+/** What the page says of itself too, and what only a header can say; the worker that may fetch has a policy of its own. */
+const POLICIES = JSON.parse(readFileSync(new URL('../web/content-policy.json', import.meta.url), 'utf8'));
+const PAGE_POLICY = [...POLICIES.page, "frame-ancestors 'none'"].join('; ');
+const REMOTE_POLICY = POLICIES['remote-worker'].join('; ');
 
 const HEADERS = {
-  'Content-Security-Policy': POLICY,
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
@@ -42,7 +43,10 @@ async function answer(request, response) {
   try {
     const body = await readFile(join(folder, path));
     const type = TYPES[extname(path)] ?? 'application/octet-stream';
-    response.writeHead(200, { ...HEADERS, 'Content-Type': type, 'Cache-Control': cache }).end(body);
+    const policy = basename(path).startsWith('remote-worker') ? REMOTE_POLICY : PAGE_POLICY;
+    response
+      .writeHead(200, { ...HEADERS, 'Content-Security-Policy': policy, 'Content-Type': type, 'Cache-Control': cache })
+      .end(body);
   } catch {
     response.writeHead(404, HEADERS).end();
   }

@@ -21,6 +21,8 @@ interface Site {
 
 interface TestWorld {
   site: Site;
+  /** What the watch does not mind: requests to these origins, and messages on the console. */
+  allowed: { origins: string[]; messages: RegExp[] };
   /** Of the site; ends with a slash. */
   address: string;
   /** Persistent: a private window, the default, has a slower OPFS that truncates differently. */
@@ -42,6 +44,9 @@ export const test = base.extend<TestWorld, WorkerWorld>({
     { scope: 'worker' },
   ],
 
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the dependencies from the pattern
+  allowed: async ({}, use) => use({ origins: [], messages: [] }),
+
   address: async ({ site }, use) => {
     const server = spawn(process.execPath, ['scripts/serve.mjs'], {
       env: { ...process.env, PORT: '0', FOLDER: site.folder, ISOLATION: site.isolation },
@@ -51,14 +56,15 @@ export const test = base.extend<TestWorld, WorkerWorld>({
     server.kill();
   },
 
-  context: async ({ address }, use) => {
+  context: async ({ address, allowed }, use) => {
     await withFolder(async (profile) => {
       allowWriting(profile);
       const context = await chromium.launchPersistentContext(profile, {
         executablePath: process.env.DISKLOOM_CHROMIUM ?? '/usr/bin/chromium',
         args: FLAGS,
       });
-      const complaints = watch(context, new URL(address).origin);
+      allowed.origins.push(new URL(address).origin);
+      const complaints = watch(context, allowed);
       await use(context);
       await context.close();
       expect(complaints).toEqual([]);
@@ -96,15 +102,17 @@ async function firstLine(server: ChildProcess): Promise<string> {
 }
 
 /** Collects what must not happen: errors on the console, uncaught ones, requests that leave the origin. */
-function watch(context: BrowserContext, origin: string): string[] {
+function watch(context: BrowserContext, { origins, messages }: TestWorld['allowed']): string[] {
   const complaints: string[] = [];
   context.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(`console: ${message.text()}`);
+    const text = message.text();
+    if (message.type() === 'error' && !messages.some((pattern) => pattern.test(text)))
+      complaints.push(`console: ${text}`);
   });
   context.on('weberror', (error) => complaints.push(`uncaught: ${error.error().message}`));
   context.on('request', (request) => {
     const url = request.url().replace(/^blob:/, '');
-    if (url !== 'about:blank' && new URL(url).origin !== origin) complaints.push(`request: ${url}`);
+    if (url !== 'about:blank' && !origins.includes(new URL(url).origin)) complaints.push(`request: ${url}`);
   });
   return complaints;
 }

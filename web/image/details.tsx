@@ -2,7 +2,16 @@
 import { useSignal } from '@preact/signals';
 import type { Inspection } from '../../src/platform/web/index.js';
 import { fileInputId } from '../intake/drop-zone.js';
-import { type Candidate, candidates, choose, chosen, lookAgain, looking, missingFile } from '../intake/intake.js';
+import {
+  type Candidate,
+  candidates,
+  choose,
+  chosen,
+  type ImageFile,
+  lookAgain,
+  looking,
+  missingFile,
+} from '../intake/intake.js';
 import { snapshot } from '../output/output.js';
 import { knownFormats } from '../shell/engine.js';
 import { exactSize, lastPart, sizeText } from '../shell/text.js';
@@ -42,7 +51,7 @@ function Details({ candidate }: { candidate: Candidate }) {
   );
 }
 
-function Opened({ file, inspection }: { file: File; inspection: Inspection }) {
+function Opened({ file, inspection }: { file: ImageFile; inspection: Inspection }) {
   const { layers, trouble, partitions } = inspection;
   const isLocked = trouble !== null && layers.at(-1)!.encrypted;
   return (
@@ -152,7 +161,7 @@ function Snapshots({ inspection: { layers } }: { inspection: Inspection }) {
 }
 
 /** Takes the passphrase of an encrypted image; it stays on this page. */
-function Unlock({ file, format, message }: { file: File; format: string; message: string }) {
+function Unlock({ file, format, message }: { file: ImageFile; format: string; message: string }) {
   const tried = useSignal(false);
   const unlock = async (event: SubmitEvent) => {
     event.preventDefault();

@@ -1,5 +1,6 @@
 /** What a person should know of an image before converting it. */
 import type { Inspection, NodeInfo } from '../../src/platform/web/index.js';
+import type { ImageFile } from '../intake/intake.js';
 
 /** Endings of file names that promise a format, and the driver that reads it. */
 const PROMISES: Readonly<Record<string, string>> = {
@@ -17,7 +18,7 @@ const PROMISES: Readonly<Record<string, string>> = {
 const VHD_FOOTER = 512;
 
 /** In the order of their weight. */
-export function warningsOf(file: File, { layers, warnings }: Inspection): string[] {
+export function warningsOf(file: ImageFile, { layers, warnings }: Inspection): string[] {
   const [top] = layers;
   if (top === undefined) return warnings;
   const found: string[] = [];
@@ -35,9 +36,11 @@ export function warningsOf(file: File, { layers, warnings }: Inspection): string
     );
   if (top.format === 'vpc' && isFixed(file, top))
     found.push('A fixed VHD is a raw disk with a footer: it is recognised by its last 512 bytes alone.');
+  if ('url' in file && file.etag === null && file.lastModified === null)
+    found.push('Its server does not tell when the file was changed: be sure that nobody changes it meanwhile.');
   return [...found, ...warnings.filter((text) => !text.includes('stands at its end'))];
 }
 
-function isFixed(file: File, top: NodeInfo): boolean {
+function isFixed(file: ImageFile, top: NodeInfo): boolean {
   return file.size - top.virtualSize === VHD_FOOTER;
 }

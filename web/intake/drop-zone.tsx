@@ -1,6 +1,7 @@
-/** Where files come in: a native file input, and the whole window as a place to drop them. */
+/** Where files come in: a native file input, the whole window as a place to drop them, and a web address. */
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { AddressField } from './address.js';
 import { droppedFiles } from './files.js';
 import './drop-zone.css';
 import { addFiles, chosen, looking } from './intake.js';
@@ -33,6 +34,7 @@ export function DropZone() {
         multiple
         onChange={(event) => void addFiles([...(event.currentTarget.files ?? [])])}
       />
+      <AddressField />
     </div>
   );
 }

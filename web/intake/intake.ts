@@ -1,17 +1,20 @@
 /** The files that the page was given, and which of them are images of their own. */
 import { batch, computed, signal } from '@preact/signals';
-import { ImageError, type Inspection, inspect } from '../../src/platform/web/index.js';
+import { ImageError, type Inspection, inspect, type RemoteFile } from '../../src/platform/web/index.js';
+
+/** A file of this machine, or on a web server. */
+export type ImageFile = File | RemoteFile;
 
 /** An image: a file, and what is known of it. */
 export interface Candidate {
-  readonly file: File;
+  readonly file: ImageFile;
   /** null: it could not be opened. */
   readonly inspection: Inspection | null;
   readonly error: ImageError | null;
 }
 
 /** All files that were ever given, by name: backing files and parts are looked for among them. */
-const pool = new Map<string, File>();
+const pool = new Map<string, ImageFile>();
 
 /** The images of the latest files, the likeliest first. */
 export const candidates = signal<readonly Candidate[]>([]);
@@ -37,12 +40,12 @@ export function choose(name: string): void {
 }
 
 /** All files but this one: what an image refers to is among them. */
-export function othersThan(file: File): File[] {
+export function othersThan(file: ImageFile): ImageFile[] {
   return [...pool.values()].filter((other) => other !== file);
 }
 
 /** Takes files in. What completes the image at hand leaves it at hand; else the page is about the new ones. */
-export async function addFiles(files: readonly File[]): Promise<void> {
+export async function addFiles(files: readonly ImageFile[]): Promise<void> {
   if (files.length === 0) return;
   // The browser looks at a file when it is first asked for its size: only from then on does it notice changes.
   for (const file of files) if (file.size >= 0) pool.set(file.name, file);
@@ -66,7 +69,7 @@ export function settled(): Promise<void> {
 
 let latest: Promise<void> = Promise.resolve();
 
-async function lookAtAll(subjects: readonly File[]): Promise<void> {
+async function lookAtAll(subjects: readonly ImageFile[]): Promise<void> {
   looking.value += 1;
   try {
     const found: Candidate[] = [];
@@ -79,7 +82,7 @@ async function lookAtAll(subjects: readonly File[]): Promise<void> {
 }
 
 /** Opens an image again, with its passphrase. */
-export async function lookAgain(file: File, passphrase: string, keyOption: string): Promise<void> {
+export async function lookAgain(file: ImageFile, passphrase: string, keyOption: string): Promise<void> {
   const format = candidates.value.find((each) => each.file === file)?.inspection?.layers[0]?.format;
   const again = await look(file, {
     sourceFormat: format,
@@ -92,7 +95,7 @@ export async function lookAgain(file: File, passphrase: string, keyOption: strin
 /** The id of the secret that opens the source. */
 export const SOURCE_SECRET = 'source';
 
-async function look(file: File, options: Parameters<typeof inspect>[1] = {}): Promise<Candidate> {
+async function look(file: ImageFile, options: Parameters<typeof inspect>[1] = {}): Promise<Candidate> {
   try {
     return { file, inspection: await inspect(file, { references: othersThan(file), ...options }), error: null };
   } catch (thrown) {

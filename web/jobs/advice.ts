@@ -29,6 +29,8 @@ export function adviceFor(error: ImageError, intoFile: boolean): string {
       return 'Change the options above, then convert again.';
     case 'denied':
       return 'The browser was not allowed to do this. Choose the file again and allow it.';
+    case 'disconnected':
+      return 'Convert again when the server answers, or download the file with the browser and choose it here. Nothing half-done was kept.';
     case 'locked':
       return 'Another tab is using this file. Close it, then convert again.';
     case 'aborted':

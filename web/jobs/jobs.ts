@@ -14,7 +14,7 @@ import {
 } from '../../src/platform/web/index.js';
 import { sourceOptions } from '../image/source.js';
 import { currentSurvey } from '../image/survey.js';
-import { chosen, othersThan, settled } from '../intake/intake.js';
+import { chosen, type ImageFile, othersThan, settled } from '../intake/intake.js';
 import { TARGET_SECRET } from '../output/option-field.js';
 import {
   compresses,
@@ -42,8 +42,8 @@ export interface Progress extends PaceReading {
 
 /** What a conversion is made of; it does not change when the form does. */
 export interface Task {
-  readonly file: File;
-  readonly references: readonly File[];
+  readonly file: ImageFile;
+  readonly references: readonly ImageFile[];
   readonly source: SourceOptions;
   readonly name: string;
   readonly format: string;

@@ -1,7 +1,7 @@
 /** What the user wants made: format, options, name, place. */
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { FormatInfo, OptionValues } from '../../src/platform/web/index.js';
-import { chosen } from '../intake/intake.js';
+import { chosen, type ImageFile } from '../intake/intake.js';
 import { knownFormats } from '../shell/engine.js';
 import { PRESETS, type Preset } from './presets.js';
 
@@ -113,7 +113,7 @@ export function followImage(): void {
   void knownFormats().then((formats) => {
     all.value = formats;
   });
-  let last: File | undefined;
+  let last: ImageFile | undefined;
   effect(() => {
     const candidate = chosen.value;
     const isNew = candidate?.file !== last;

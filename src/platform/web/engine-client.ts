@@ -2,7 +2,8 @@
 import * as Comlink from 'comlink';
 import { ImageError, throwIfAborted } from '../../errors.js';
 import { lifelineCut } from './lifeline.js';
-import type { EngineApi, Reply } from './protocol.js';
+import type { EngineApi } from './protocol.js';
+import { type Reply, unwrap } from './reply.js';
 
 /** Stops and goes on: what has it does not read while it is held. */
 export class Hold {
@@ -49,20 +50,25 @@ export async function runInEngine<T>(
   const cancelled = new Promise<never>((_, reject) => {
     const cancel = () => {
       void engine.cancel();
-      setTimeout(() => reject(new ImageError('aborted', 'The operation was cancelled')), CLEANUP_MS);
+      setTimeout(() => reject(cancellation()), CLEANUP_MS);
     };
     signal?.addEventListener('abort', cancel, { signal: ended.signal });
   });
   const release = hold?.follow((held) => void engine.hold(held));
   try {
     const reply = await Promise.race([task(engine), deathOf(worker, engine, ended.signal), cancelled]);
-    if ('error' in reply) throw ImageError.fromPlain(reply.error);
-    return reply.ok;
+    // What had to end says so in many ways.
+    if ('error' in reply && reply.error.code === 'aborted') throw cancellation();
+    return unwrap(reply);
   } finally {
     release?.();
     ended.abort();
     worker.terminate();
   }
+}
+
+function cancellation(): ImageError {
+  return new ImageError('aborted', 'The operation was cancelled');
 }
 
 /** Rejects when the worker cannot be loaded, throws outside of a call, or is gone. */

@@ -1,7 +1,7 @@
 /** Entry of the engine worker: one task, away from the page's thread. */
 import * as Comlink from 'comlink';
-import { ImageError } from '../../errors.js';
 import type { Survey } from '../../image/survey.js';
+import type { RemoteFile } from '../net/http/remote-file.js';
 import { type Control, runConversion } from './engine.js';
 import { listFormats, runInspection, runSurvey } from './inspect.js';
 import { holdLifeline } from './lifeline.js';
@@ -14,16 +14,17 @@ import type {
   FormatInfo,
   Inspection,
   OnStep,
-  Reply,
   SourceRequest,
   Verification,
   VerifyRequest,
 } from './protocol.js';
+import { Remote } from './remote-source.js';
+import { type Reply, reply } from './reply.js';
 import { runVerification } from './verify.js';
 
 class Engine implements EngineApi {
   readonly #abort = new AbortController();
-  readonly #control: Control = { traffic: freeTraffic(), signal: this.#abort.signal };
+  readonly #control: Control = { traffic: freeTraffic(this.#abort.signal), signal: this.#abort.signal };
 
   live(lock: string): Promise<void> {
     return holdLifeline(lock);
@@ -31,6 +32,10 @@ class Engine implements EngineApi {
 
   formats(): FormatInfo[] {
     return listFormats();
+  }
+
+  openRemote(address: string): Promise<Reply<RemoteFile>> {
+    return reply(Remote.look(address, this.#abort.signal));
   }
 
   inspect(source: SourceRequest): Promise<Reply<Inspection>> {
@@ -59,15 +64,6 @@ class Engine implements EngineApi {
     this.#abort.abort();
     // What waits at the gate must see that.
     this.#control.traffic.gate.open();
-  }
-}
-
-async function reply<T>(work: Promise<T>): Promise<Reply<T>> {
-  try {
-    return { ok: await work };
-  } catch (thrown) {
-    if (thrown instanceof ImageError) return { error: thrown.toPlain() };
-    throw thrown;
   }
 }
 

@@ -24,8 +24,10 @@
 import * as Comlink from 'comlink';
 import type { OptionValues } from '../../image/options.js';
 import type { Survey } from '../../image/survey.js';
+import type { RemoteFile } from '../net/http/remote-file.js';
 import { type Hold, runInEngine } from './engine-client.js';
 import type {
+  Content,
   ConvertProgress,
   ConvertReport,
   FormatInfo,
@@ -41,6 +43,7 @@ export type { SnapshotInfo } from '../../image/image.js';
 export type { OptionRow, OptionTable, OptionValues } from '../../image/options.js';
 export type { Partition, PartitionTable } from '../../image/partitions/partitions.js';
 export type { Survey } from '../../image/survey.js';
+export type { RemoteFile } from '../net/http/remote-file.js';
 export { download } from './download.js';
 export { Hold } from './engine-client.js';
 export type { ConvertProgress, ConvertReport, FormatInfo, Inspection, Verification } from './protocol.js';
@@ -55,7 +58,7 @@ export interface SourceOptions {
   /** How the source is to be opened, by `qemu-img`'s names: `{ 'encrypt.key-secret': 'old' }`; needs `sourceFormat`. */
   sourceOptions?: OptionValues | undefined;
   /** What the image refers to (backing files, data files), found by the last part of the name that it has for them. */
-  references?: readonly File[] | undefined;
+  references?: readonly (File | RemoteFile)[] | undefined;
   /** The disk as it was at this internal snapshot, by id or name. */
   snapshot?: string | undefined;
   /** Passphrases of encrypted images by the ids that `key-secret` options name, as texts. */
@@ -86,7 +89,7 @@ export interface ConvertOptions extends SourceOptions {
 }
 
 /**
- * Converts the disk image in `source` and writes it to `target`.
+ * Converts the disk image in `source`, a Blob or what `openRemote` returned, and writes it to `target`.
  *
  * `target` is a file of OPFS (fast; then offer it with `download`) or one that the user chose, by
  * `showSaveFilePicker` (slower, and finalising takes seconds a gigabyte, but it needs no room in OPFS). What it held is
@@ -95,9 +98,13 @@ export interface ConvertOptions extends SourceOptions {
  *
  * Throws `ImageError`: `invalid` for options that make no sense, `corrupt` and `unsupported` for the image, `not-found`
  * for a file that it refers to and that was not given, `no-space` when the quota or the disk is full, `io` when the
- * source was changed or removed meanwhile, `aborted`.
+ * source was changed or removed meanwhile, `disconnected` when its server is gone, `aborted`.
  */
-export function convert(source: Blob, target: FileSystemFileHandle, options: ConvertOptions): Promise<ConvertReport> {
+export function convert(
+  source: Content,
+  target: FileSystemFileHandle,
+  options: ConvertOptions,
+): Promise<ConvertReport> {
   const { format, onProgress } = options;
   const request = {
     source: sourceRequest(source, options),
@@ -114,6 +121,17 @@ export function convert(source: Blob, target: FileSystemFileHandle, options: Con
   return runInEngine((engine) => engine.convert(request, report), options);
 }
 
+/**
+ * A file on a web server, as a source or reference of the functions here, which read the parts of it that they need.
+ *
+ * Its server has to allow range requests, and pages of other origins to read it (CORS); only `GET` and `HEAD` are sent,
+ * without cookies. Throws `ImageError`: `invalid`, `not-found`, `denied` where the browser lets nothing through,
+ * `disconnected`, `unsupported` for a server that sends no parts.
+ */
+export function openRemote(address: string, options: { signal?: AbortSignal } = {}): Promise<RemoteFile> {
+  return runInEngine((engine) => engine.openRemote(address), options);
+}
+
 /** All formats that are read or written, with their create options. */
 export function formats(): Promise<FormatInfo[]> {
   return runInEngine(async (engine) => ({ ok: await engine.formats() }));
@@ -123,7 +141,7 @@ export function formats(): Promise<FormatInfo[]> {
  * What an image says of itself, from its headers alone. Throws what opening it throws; what is wrong with its backing
  * files is in the result.
  */
-export function inspect(source: Blob, options: SourceOptions = {}): Promise<Inspection> {
+export function inspect(source: Content, options: SourceOptions = {}): Promise<Inspection> {
   const request = sourceRequest(source, options);
   return runInEngine((engine) => engine.inspect(request), options);
 }
@@ -136,7 +154,7 @@ export interface SurveyOptions extends SourceOptions {
 }
 
 /** Where the disk has data and where zeros, as far as the format knows it. */
-export async function survey(source: Blob, options: SurveyOptions): Promise<void> {
+export async function survey(source: Content, options: SurveyOptions): Promise<void> {
   const request = sourceRequest(source, options);
   const report = Comlink.proxy(options.onSurvey);
   await runInEngine((engine) => engine.survey(request, options.cells, report), options);
@@ -152,7 +170,7 @@ export interface VerifyOptions extends SourceOptions {
 }
 
 /** Reads a finished image back: is it, byte for byte, the disk that `source` holds? Also hashes that disk. */
-export function verify(source: Blob, target: File, options: VerifyOptions): Promise<Verification> {
+export function verify(source: Content, target: File, options: VerifyOptions): Promise<Verification> {
   const { format, onProgress } = options;
   const request = {
     source: sourceRequest(source, options),
@@ -162,12 +180,12 @@ export function verify(source: Blob, target: File, options: VerifyOptions): Prom
   return runInEngine((engine) => engine.verify(request, report), options);
 }
 
-function sourceRequest(source: Blob, options: SourceOptions): SourceRequest {
-  const name = options.sourceName ?? (source instanceof File ? source.name : 'blob');
-  const others = (options.references ?? []).map((file) => ({ name: file.name, blob: file }));
+function sourceRequest(source: Content, options: SourceOptions): SourceRequest {
+  const name = options.sourceName ?? ('name' in source ? source.name : 'blob');
+  const others = (options.references ?? []).map((file) => ({ name: file.name, content: file }));
   return {
     name,
-    files: [...others, { name, blob: source }],
+    files: [...others, { name, content: source }],
     format: options.sourceFormat ?? null,
     options: options.sourceOptions ?? {},
     secrets: options.secrets ?? {},

@@ -8,7 +8,7 @@ import { ImageError } from '../../errors.js';
 import { InlineKernels, type KernelModule } from '../../kernels/inline.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { KernelPool, type KernelWorkerHandle } from '../../kernels/pool.js';
-import { LIVING, lifelineCut } from './lifeline.js';
+import { onDeath } from './lifeline.js';
 
 export interface WebKernelOptions {
   /** Workers at most; default: one a processor. 0: all work is done on the calling thread. */
@@ -48,11 +48,6 @@ function spawn(): KernelWorkerHandle {
       ended.abort();
       worker.terminate();
     },
-    onFailure: (report) => {
-      worker.addEventListener('error', (event) => report(new Error(event.message || 'it could not be loaded')));
-      worker.addEventListener('message', ({ data }) => {
-        if (data === LIVING) void lifelineCut(name, ended.signal).then(() => report(new Error('the browser ended it')));
-      });
-    },
+    onFailure: (report) => onDeath(worker, name, ended.signal, report),
   };
 }

@@ -1,10 +1,13 @@
-/** A file that was picked, as the commands want their storage: with a writing half, which a browser does not give. */
+/** A file that was picked or is read from a server, as the commands want their storage: with a writing half, which a browser does not give. */
 import type { MaybePromise } from '../../maybe.js';
 import { ReadOnlyStore } from '../../storage/read-only.js';
+import type { ByteSource } from '../../storage/storage.js';
 import { BlobSource } from './blob-source.js';
 import { storageError } from './dom-errors.js';
 import { Gate } from './gate.js';
 import type { Meter } from './meter.js';
+import type { Content } from './protocol.js';
+import { RemoteSource } from './remote-source.js';
 
 /** What the files of one task have in common. */
 export interface Traffic {
@@ -13,31 +16,29 @@ export interface Traffic {
   readonly gate: Gate;
   /** Names of the files that were opened, or would have been, had they been there. */
   readonly opened: Set<string>;
+  /** Ends reads that wait for a server. */
+  readonly signal: AbortSignal;
 }
 
-/** Traffic that nobody counts or holds. */
-export function freeTraffic(): Traffic {
-  return { meter: { read: 0, written: 0 }, gate: new Gate(), opened: new Set() };
+/** Traffic that nobody counts or holds yet. */
+export function freeTraffic(signal: AbortSignal): Traffic {
+  return { meter: { read: 0, written: 0 }, gate: new Gate(), opened: new Set(), signal };
 }
 
 export class PickedFile extends ReadOnlyStore {
   private constructor(
-    blob: Blob,
     name: string,
+    source: ByteSource,
     private readonly traffic: Traffic,
   ) {
-    super(name, new BlobSource(blob, name));
+    super(name, source);
   }
 
-  /** Throws `not-found` if the file is no longer there. */
-  static async open(blob: Blob, name: string, traffic: Traffic): Promise<PickedFile> {
-    try {
-      // A file that was removed before anybody asked for its size is empty, for all that the browser tells of it.
-      if (blob.size === 0) await blob.arrayBuffer();
-    } catch (thrown) {
-      throw storageError(thrown, name);
-    }
-    return new PickedFile(blob, name, traffic);
+  /** Throws `not-found` if a file of this machine is no longer there. */
+  static async open(content: Content, name: string, traffic: Traffic): Promise<PickedFile> {
+    const isRemote = 'url' in content;
+    const source = isRemote ? new RemoteSource(content, name, traffic.signal) : await openBlob(content, name);
+    return new PickedFile(name, source, traffic);
   }
 
   override read(offset: number, into: Uint8Array): MaybePromise<void> {
@@ -46,4 +47,14 @@ export class PickedFile extends ReadOnlyStore {
     meter.read += into.length;
     return super.read(offset, into);
   }
+}
+
+async function openBlob(blob: Blob, name: string): Promise<BlobSource> {
+  try {
+    // A file that was removed before anybody asked for its size is empty, for all that the browser tells of it.
+    if (blob.size === 0) await blob.arrayBuffer();
+  } catch (thrown) {
+    throw storageError(thrown, name);
+  }
+  return new BlobSource(blob, name);
 }

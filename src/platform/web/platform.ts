@@ -11,6 +11,7 @@ import type { ByteStore } from '../../storage/storage.js';
 import { webCryptography } from './cryptography.js';
 import { MeteredStore } from './meter.js';
 import { PickedFile, type Traffic } from './picked-file.js';
+import type { Content } from './protocol.js';
 import { openTarget, type Target } from './target.js';
 
 /** The name by which the commands find a picked file: one with a colon would be taken for a URL. */
@@ -52,7 +53,7 @@ export class TargetFile {
 
 /** What a task may reach: files by the last parts of their names, and the file of the new image, if it makes one. */
 export interface Reach {
-  readonly picked: ReadonlyMap<string, Blob>;
+  readonly picked: ReadonlyMap<string, Content>;
   readonly target: TargetFile | null;
   readonly traffic: Traffic;
 }
@@ -81,12 +82,12 @@ function fileProtocol({ picked, target, traffic }: Reach): Protocol {
         return { ...storageOf(store, path), discard };
       }
       const name = lastPart(path);
-      const blob = picked.get(name);
+      const content = picked.get(name);
       traffic.opened.add(name);
       if (mode !== 'read') throw new ImageError('denied', `Could not open '${path}': Read-only file system`);
-      if (blob === undefined)
+      if (content === undefined)
         throw new ImageError('not-found', `Could not open '${path}': No such file or directory`, { file: name });
-      return storageOf(await PickedFile.open(blob, name, traffic), path);
+      return storageOf(await PickedFile.open(content, name, traffic), path);
     },
   };
 }

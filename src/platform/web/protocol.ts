@@ -4,13 +4,18 @@ import type { PlainError } from '../../errors.js';
 import type { OptionTable, OptionValues } from '../../image/options.js';
 import type { PartitionTable } from '../../image/partitions/partitions.js';
 import type { Survey } from '../../image/survey.js';
+import type { RemoteFile } from '../net/http/remote-file.js';
+import type { Reply } from './reply.js';
+
+/** Where the bytes of a file come from: this machine, or a web server. */
+export type Content = Blob | RemoteFile;
 
 /** The image that a request is about, and what belongs to it. */
 export interface SourceRequest {
   /** Name of the one in `files` that is meant. */
   name: string;
   /** Names are different from each other. */
-  files: { name: string; blob: Blob }[];
+  files: { name: string; content: Content }[];
   /** null: to be found out. */
   format: string | null;
   /** How the format is to be opened, by `qemu-img`'s names: `encrypt.key-secret`; needs `format`. */
@@ -98,9 +103,6 @@ export interface FormatInfo {
   keyOption: string | null;
 }
 
-/** Errors cross the border as data: a thrown one would lose its code. */
-export type Reply<T> = { ok: T } | { error: PlainError };
-
 /** Guest bytes done, of all. */
 export type OnStep = (done: number, total: number) => void;
 
@@ -109,6 +111,8 @@ export interface EngineApi {
   /** Holds a lock of this name until the worker dies: whoever gets it then knows. */
   live(lock: string): Promise<void>;
   formats(): FormatInfo[];
+  /** Asks a web server for a file. */
+  openRemote(address: string): Promise<Reply<RemoteFile>>;
   inspect(source: SourceRequest): Promise<Reply<Inspection>>;
   /** The same survey again and again, more of it known each time. */
   survey(source: SourceRequest, cells: number, onSurvey: (survey: Survey) => void): Promise<Reply<null>>;

@@ -2,11 +2,11 @@
 import { optionText } from '../../commands/create-options.js';
 import type { ImageName, Trust } from '../../commands/settings.js';
 import { commandName } from './platform.js';
-import type { SourceRequest } from './protocol.js';
+import type { Content, SourceRequest } from './protocol.js';
 
 /** The files of a source by their names. */
-export function pickedFiles({ files }: SourceRequest): Map<string, Blob> {
-  return new Map(files.map(({ name, blob }) => [name, blob]));
+export function pickedFiles({ files }: SourceRequest): Map<string, Content> {
+  return new Map(files.map(({ name, content }) => [name, content]));
 }
 
 /** What `--image-opts` and `-f` say of the source. */

@@ -53,5 +53,5 @@ function copyRequest(
   { name, blob, format, options }: VerifyRequest['target'],
 ): SourceRequest {
   const own = `copy of ${name}`;
-  return { name: own, files: [{ name: own, blob }], format, options, secrets, snapshot: null };
+  return { name: own, files: [{ name: own, content: blob }], format, options, secrets, snapshot: null };
 }
