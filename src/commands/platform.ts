@@ -23,6 +23,8 @@ export interface Access {
   share: boolean;
   /** Zeroed ranges stay allocated (-S 0). */
   keepAllocated?: boolean;
+  /** It is only looked at, to see whether it is what is wanted. */
+  glance?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -77,6 +79,8 @@ export interface Platform {
   readonly unpacking?: Unpacking;
   /** Absolute and without symbolic links; what does not exist is taken literally. */
   realPath(path: string): Promise<string>;
+  /** Names of what is in a directory, ascending; '' is the working directory. None where there is no directory. */
+  filesIn(directory: string): Promise<string[]>;
   /** 'none' where there is nothing. */
   kindOf(path: string): Promise<'file' | 'directory' | 'device' | 'other' | 'none'>;
 }

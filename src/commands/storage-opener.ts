@@ -1,6 +1,6 @@
 /** Opens storage through protocols, under the policy for what images name, and closes all of it in the end. */
 import { ImageError } from '../errors.js';
-import type { ByteStore } from '../storage/storage.js';
+import type { ByteSource, ByteStore } from '../storage/storage.js';
 import type { Access, Address, OpenStorage, Platform, Protocol } from './platform.js';
 import { ReferencePolicy } from './policy.js';
 
@@ -27,6 +27,29 @@ export class StorageOpener {
     const storage = await protocol.open(address, access);
     this.#opened.push(storage);
     return storage;
+  }
+
+  /** Shows a file to `look` that an image may mean; null: it must not be opened, or cannot. Throws what `look` throws. */
+  async glanceAt<T>(
+    protocol: Protocol,
+    name: string,
+    signal: AbortSignal | undefined,
+    look: (source: ByteSource) => Promise<T>,
+  ): Promise<T | null> {
+    const access = { mode: 'read', cache: 'writeback', share: true, glance: true, signal } as const;
+    let storage: OpenStorage;
+    try {
+      await this.#policy.check(protocol, name);
+      storage = await protocol.open(name, access);
+    } catch (error) {
+      if (error instanceof ImageError && error.code !== 'aborted') return null;
+      throw error;
+    }
+    try {
+      return await look(storage.store);
+    } finally {
+      await storage.store.close();
+    }
   }
 
   /** The text of a file. Throws `invalid` if it is too long for one. */

@@ -27,6 +27,7 @@ import {
   type Reference,
   type StorageNode,
 } from './graph.js';
+import { lookAround } from './look-around.js';
 import { writableStore } from './nested-store.js';
 import { addressOf, noSuchNode, takeCommonOptions, takeNoBacking, takeRuntimeOptions } from './node-options.js';
 import { unpackedFile } from './packed-files.js';
@@ -325,6 +326,10 @@ export class TreeOpener {
         const storage = await this.storages.open(protocol, name, { mode, cache, share, signal }, byUser);
         opened({ role, storage });
         return storage.store;
+      },
+      lookAround: async (ending, look) => {
+        const around = { platform: this.platform, protocols: this.protocols, storages: this.storages };
+        if (location !== undefined) await lookAround(around, location, ending, look, frame.settings.signal);
       },
     };
   }

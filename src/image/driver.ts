@@ -25,6 +25,15 @@ export interface DriverContext {
    * @param role what `info` calls it among the image's children: `data-file`, `extents.0`
    */
   openReference(name: string, mode: 'read' | 'write' | 'create', role: string): Promise<ByteStore>;
+  /**
+   * Looks for a file that the image does not know by name: shows `look` the files whose names end so, of the image's
+   * directory and of the one above it, one after another, by the names that a backing file of theirs would have in the
+   * header, until it says that it has seen enough. What must not be opened, by the same policy, or cannot is left out.
+   *
+   * @param ending with its dot, in lower case; names may have it in capitals
+   * @param look must not keep the source. What it throws ends the search.
+   */
+  lookAround?(ending: string, look: (name: string, source: ByteSource) => Promise<boolean>): Promise<void>;
   /** Where the image lies. Absent: where its storage's name says. */
   readonly location?: {
     /** The name by which it can be opened again; for messages. */

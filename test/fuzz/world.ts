@@ -119,6 +119,11 @@ export class World implements Platform {
     return plain;
   }
 
+  async filesIn(directory: string): Promise<string[]> {
+    const place = posix.resolve('/', directory);
+    return [...this.files.keys()].filter((path) => posix.dirname(path) === place).map((path) => posix.basename(path));
+  }
+
   async kindOf(path: string): Promise<'file' | 'directory' | 'device' | 'other' | 'none'> {
     if (path.startsWith('/dev/')) return 'device';
     if (path === '/images' || path === '/images/sub') return 'directory';

@@ -96,6 +96,6 @@ async function newHeader(diskSize: number, isStatic: boolean, identity: Identity
     blocksInImage: blocks,
     blocksAllocated: isStatic ? blocks : 0,
     imageUuid: mixedEndian(await identity.uuid('image')),
-    lastSnapshotUuid: mixedEndian(await identity.uuid('last snapshot')),
+    contentUuid: mixedEndian(await identity.uuid('last snapshot')),
   };
 }

@@ -3,7 +3,7 @@ import { roundUp } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
-import { BLOCK, HEADER, MOST_BLOCKS, SECTOR, SIGNATURE, type VdiHeader, VERSION_1_1 } from './layout.js';
+import { BLOCK, HEADER, MOST_BLOCKS, SECTOR, SIGNATURE, TYPE, type VdiHeader, VERSION_1_1 } from './layout.js';
 
 /** Throws `corrupt` or `unsupported`. The header's `diskSize` is rounded up to whole sectors. */
 export async function readHeader(source: ByteSource): Promise<VdiHeader> {
@@ -41,13 +41,18 @@ function checkFields(header: VdiHeader): void {
   if (header.blockSize !== BLOCK) throw refuse(`block size ${header.blockSize} is not ${BLOCK}`);
   const room = header.blocksInImage * BLOCK;
   if (header.diskSize > room) throw refuse(`disk size ${header.diskSize}, image bitmap has room for ${room}`);
-  if (!isNull(header.linkUuid)) throw refuse('non-NULL link UUID');
-  if (!isNull(header.parentUuid)) throw refuse('non-NULL parent UUID');
+  if (header.imageType === TYPE.differencing) {
+    if (isNull(header.parentImageUuid)) throw corrupt('The differencing VDI image names no parent');
+  } else {
+    if (!isNull(header.parentImageUuid)) throw refuse('non-NULL link UUID');
+    if (!isNull(header.parentContentUuid)) throw refuse('non-NULL parent UUID');
+  }
   if (header.blocksInImage > MOST_BLOCKS)
     throw refuse(`too many blocks ${header.blocksInImage}, max is ${MOST_BLOCKS}`);
 }
 
-function isNull(uuid: Uint8Array): boolean {
+/** It identifies nothing. */
+export function isNull(uuid: Uint8Array): boolean {
   return uuid.every((byte) => byte === 0);
 }
 

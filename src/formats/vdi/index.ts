@@ -10,7 +10,7 @@ export const vdi: ImageDriver = {
   name: 'vdi',
   createOptions,
   compresses: false,
-  backing: false,
+  backing: true,
   probe,
   open: openVdi,
   create: createVdi,

@@ -34,10 +34,12 @@ export const HEADER = fields('little', {
   blockExtra: [380, 'u32'],
   blocksInImage: [384, 'u32'],
   blocksAllocated: [388, 'u32'],
+  /** Of the image as such, and of its content: VirtualBox gives that a new one when it has been changed. */
   imageUuid: [392, { bytes: 16 }],
-  lastSnapshotUuid: [408, { bytes: 16 }],
-  linkUuid: [424, { bytes: 16 }],
-  parentUuid: [440, { bytes: 16 }],
+  contentUuid: [408, { bytes: 16 }],
+  /** The parent's two, as they were when this image was made over it. */
+  parentImageUuid: [424, { bytes: 16 }],
+  parentContentUuid: [440, { bytes: 16 }],
   reserved: [456, { bytes: 56 }],
 });
 
@@ -49,9 +51,12 @@ export const TEXT = '<<< QEMU VM Virtual Disk Image >>>\n';
 /** What VirtualBox and QEMU store in `headerSize`. */
 export const HEADER_SIZE = 0x180;
 
-export const TYPE = { dynamic: 1, static: 2 } as const;
+export const TYPE = { dynamic: 1, static: 2, differencing: 4 } as const;
 
-/** Map entries from here on are no block numbers: 0xfffffffe is a block of zeros, 0xffffffff one never written. */
+/**
+ * Map entries from here on are no block numbers: 0xfffffffe is a block of zeros, 0xffffffff one never written, which in a
+ * differencing image is the parent's.
+ */
 export const FIRST_SPECIAL = 0xfffffffe;
 export const NEVER_WRITTEN = 0xffffffff;
 

@@ -1,11 +1,11 @@
 /** The block map of a VDI image: block numbers of the file, in the order of the disk. */
 import { corrupt, ImageError } from '../../errors.js';
-import { type BlockPlace, type WritableBlockMap, ZERO } from '../../image/blocks/block-map.js';
+import { type BlockPlace, isStored, UNALLOCATED, type WritableBlockMap, ZERO } from '../../image/blocks/block-map.js';
 import { EntryTable, U32_LE } from '../../image/blocks/entry-table.js';
 import { TableCache } from '../../image/table-cache.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteSink, ByteSource } from '../../storage/storage.js';
-import { BLOCK, FIRST_SPECIAL, type VdiHeader } from './layout.js';
+import { BLOCK, FIRST_SPECIAL, NEVER_WRITTEN, TYPE, type VdiHeader } from './layout.js';
 
 const PAGE = 64 * 1024;
 
@@ -57,6 +57,7 @@ export class VdiMap implements WritableBlockMap {
   }
 
   #placeOf(entry: number): number {
+    if (entry === NEVER_WRITTEN && this.header.imageType === TYPE.differencing) return UNALLOCATED;
     if (entry >= FIRST_SPECIAL) return ZERO;
     const host = this.header.dataOffset + entry * BLOCK;
     if (host >= Math.max(this.source.size, this.#end))
@@ -70,7 +71,7 @@ export class VdiMap implements WritableBlockMap {
     for (let index = 0; index < this.table.count; index++) {
       const answer = this.table.get(index);
       const entry = isPending(answer) ? await answer : answer;
-      if (this.#placeOf(entry) !== ZERO && entry >= next) next = entry + 1;
+      if (isStored(this.#placeOf(entry)) && entry >= next) next = entry + 1;
     }
     return next;
   }

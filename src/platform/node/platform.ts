@@ -1,5 +1,5 @@
 /** Node as a platform of the commands: local files, devices, NBD. */
-import { realpathSync, statSync } from 'node:fs';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { protocolPrefix } from '../../commands/file-names.js';
 import type { Access, Address, OpenStorage, Platform, Protocol } from '../../commands/platform.js';
@@ -125,6 +125,13 @@ export const nodePlatform: Platform = {
   crypto: nodeCryptography,
   unpacking: nodeUnpacking,
   realPath: async (path) => realPathOf(resolve(path)),
+  async filesIn(directory) {
+    try {
+      return readdirSync(directory === '' ? '.' : directory).sort();
+    } catch {
+      return [];
+    }
+  },
   async kindOf(path) {
     const stats = statSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return 'none';

@@ -65,6 +65,8 @@ export function webPlatform(kernels: Kernels, reach: Reach): Platform {
     kernels,
     crypto: webCryptography,
     realPath: async (path) => path,
+    // all files are in whatever directory is asked for
+    filesIn: async () => [...reach.picked.keys()].sort(),
     kindOf: async (path) => (reach.picked.has(lastPart(path)) ? 'file' : 'none'),
   };
 }
@@ -75,7 +77,7 @@ function fileProtocol({ picked, target, traffic }: Reach): Protocol {
     prefixes: ['file'],
     createOptions: [],
     localPath: pathOf,
-    async open(address: Address, { mode }: Access): Promise<OpenStorage> {
+    async open(address: Address, { mode, glance = false }: Access): Promise<OpenStorage> {
       const path = pathOf(address);
       if (mode === 'create' && path === target?.name) {
         const { store, discard } = await target.create();
@@ -83,7 +85,7 @@ function fileProtocol({ picked, target, traffic }: Reach): Protocol {
       }
       const name = lastPart(path);
       const content = picked.get(name);
-      traffic.opened.add(name);
+      if (!glance) traffic.opened.add(name);
       if (mode !== 'read') throw new ImageError('denied', `Could not open '${path}': Read-only file system`);
       if (content === undefined)
         throw new ImageError('not-found', `Could not open '${path}': No such file or directory`, { file: name });
