@@ -215,6 +215,7 @@ function webLibrary(): UserConfig {
 const targets: Record<string, () => UserConfig> = {
   worker: () => nodeBundle('src/platform/node/kernel-worker.ts', 'kernel-worker.cjs', 'cjs', 'build'),
   cli: command,
+  manual: () => nodeBundle('src/cli/manual/main.ts', 'manual.mjs', 'es', 'build'),
   node: () => nodeBundle('src/platform/node/index.ts', 'node.mjs', 'es'),
   'web-library': webLibrary,
   web: webApp,

@@ -29,5 +29,10 @@ for (const target of ['cli', 'node', 'web-library', 'web'])
   run('vite', 'build', '--mode', target, '--logLevel', 'warn');
 run('tsc', '-p', 'tsconfig.types.json');
 
+// The manual page and the completion scripts come from the program's own tables.
+run('vite', 'build', '--mode', 'manual', '--logLevel', 'warn');
+const manual = spawnSync(process.execPath, ['build/manual.mjs', 'dist'], { stdio: 'inherit' });
+if (manual.status !== 0) process.exit(manual.status ?? 1);
+
 // A program without it only starts slower.
 spawnSync(process.execPath, ['scripts/code-cache.mjs'], { stdio: 'inherit' });

@@ -5,22 +5,14 @@
  */
 import type { Platform } from '../commands/platform.js';
 import { nodePlatform } from '../platform/node/platform.js';
-import { type OptionNames, readOptions, UsageError } from './getopt.js';
-import { HelpWanted, helpText } from './options.js';
+import { readOptions, UsageError } from './getopt.js';
+import { helpText, usageText } from './help.js';
+import { HelpWanted } from './options.js';
 import { guardOutput, print } from './output.js';
-import { COMMAND, printError, reportFailure, versionText } from './program.js';
+import { printError, reportFailure, versionText } from './program.js';
+import { STANDARD_OPTIONS } from './standard-options.js';
 import { verbs } from './verbs/index.js';
 import type { Verb } from './verbs/verb.js';
-
-interface StandardOption extends OptionNames {
-  name: 'help' | 'version' | 'trace';
-}
-
-const STANDARD_OPTIONS: StandardOption[] = [
-  { name: 'help', short: 'h', long: ['help'], argument: null },
-  { name: 'version', short: 'V', long: ['version'], argument: null },
-  { name: 'trace', short: 'T', long: ['trace'], argument: 'TRACE' },
-];
 
 /** Runs the program and returns its exit code. */
 async function main(args: readonly string[], platform: Platform): Promise<number> {
@@ -28,7 +20,7 @@ async function main(args: readonly string[], platform: Platform): Promise<number
   const operands: string[] = [];
   for (const { option } of readOptions(args, STANDARD_OPTIONS, operands, { stopAtOperand: true })) {
     if (option.name === 'trace') throw new UsageError('tracing is not supported');
-    print(option.name === 'version' ? versionText() : usage());
+    print(option.name === 'version' ? versionText() : usageText());
     return 0;
   }
   const [name, ...rest] = operands;
@@ -43,21 +35,12 @@ async function runVerb(verb: Verb, args: readonly string[], platform: Platform):
     return await verb.run(args, platform);
   } catch (error) {
     if (error instanceof HelpWanted) {
-      print(helpText(verb.name, verb.summary, verb.operands, verb.options) + (verb.notes?.() ?? ''));
+      print(helpText(verb) + (verb.notes?.() ?? ''));
       return 0;
     }
     reportFailure(error, verb.name);
     return 1;
   }
-}
-
-function usage(): string {
-  const list = verbs.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}\n`).join('');
-  return (
-    `${versionText()}Usage: ${COMMAND} [standard options] COMMAND [options]\n\nStandard options:\n` +
-    '  -h, --help     print this help and exit\n  -V, --version  print the version and exit\n\n' +
-    `Commands (${COMMAND} COMMAND --help tells more):\n${list}`
-  );
 }
 
 guardOutput(printError);

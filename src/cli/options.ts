@@ -8,7 +8,6 @@ import { parseSize } from '../commands/sizes.js';
 import { ImageError } from '../errors.js';
 import type { Secrets } from '../image/encryption.js';
 import { type OperandRule, type OptionNames, readOptions, UsageError } from './getopt.js';
-import { COMMAND } from './program.js';
 
 /** What the help prints of an option. */
 export interface DescribedOption extends OptionNames {
@@ -63,13 +62,9 @@ export function parseInto<R extends HelpRequest>(
   return operands;
 }
 
-/** The text of `--help` for a verb. */
-export function helpText(verb: string, summary: string, operands: string, table: readonly DescribedOption[]): string {
-  const lines = table.map(({ short, long, argument, help }) => {
-    const names = [...[...short].map((letter) => `-${letter}`), ...long.map((name) => `--${name}`)].join(', ');
-    return `  ${names}${argument === null ? '' : ` ${argument}`}\n      ${help}\n`;
-  });
-  return `Usage: ${COMMAND} ${verb} [options] ${operands}\n${summary}\n\nOptions:\n${lines.join('')}`;
+/** `-f`, `--format`. */
+export function spellings({ short, long }: OptionNames): string[] {
+  return [...[...short].map((letter) => `-${letter}`), ...long.map((name) => `--${name}`)];
 }
 
 /** A size from the command line, rounded if it is above 2^53. Throws `invalid`, naming `what`. */

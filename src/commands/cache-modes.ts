@@ -11,6 +11,8 @@ const CACHE_MODES: { readonly [name: string]: CacheMode | undefined } = {
   unsafe: 'unsafe',
 };
 
+export const CACHE_MODE_NAMES: readonly string[] = Object.keys(CACHE_MODES);
+
 export function isCacheMode(name: string): boolean {
   return CACHE_MODES[name] !== undefined;
 }

@@ -22,6 +22,9 @@ export interface OptionRow {
   storage?: boolean;
 }
 
+/** Words of `preallocation` where it is the storage's. */
+export const STORAGE_PREALLOCATION = ['off', 'falloc', 'full'] as const;
+
 export type OptionTable = readonly OptionRow[];
 
 /** Parsed options: sizes and numbers as numbers, bools as booleans. What the user did not give is absent. */

@@ -46,10 +46,16 @@ const options: readonly Option<BenchArguments>[] = [
   option('S', 'step-size', 'STEP', 'bytes from one to the next (default: SIZE)', (request, value) => {
     request.step = sizeBetween('step size', value, 0, LARGEST);
   }),
-  option('i', 'aio', 'AIO', "threads, native or io_uring; the requests are Node's in any case", (request, value) => {
-    if (!ENGINES.includes(value)) throw new ImageError('invalid', `Invalid aio option: ${value}`);
-    request.native = value === 'native';
-  }),
+  option(
+    'i',
+    'aio',
+    ENGINES.join('|'),
+    "accepted and checked; the requests are Node's in any case",
+    (request, value) => {
+      if (!ENGINES.includes(value)) throw new ImageError('invalid', `Invalid aio option: ${value}`);
+      request.native = value === 'native';
+    },
+  ),
   option('n', 'native', null, 'the same as -i native', (request) => {
     request.native = true;
   }),

@@ -135,5 +135,12 @@ export const check: Verb = {
   summary: 'Looks for damage in an image and, if asked to, repairs it.',
   operands: 'FILENAME',
   options,
+  exitCodes: [
+    { code: 0, meaning: 'the image is in order, or is so now' },
+    { code: 1, meaning: 'the check could not be completed' },
+    { code: EXIT.corrupt, meaning: 'the image is corrupt' },
+    { code: EXIT.leaks, meaning: 'clusters are leaked, but nothing is corrupt' },
+    { code: EXIT.unsupported, meaning: 'images of this format cannot be checked' },
+  ],
   run,
 };

@@ -119,8 +119,15 @@ const STEP = 2;
 
 export const compare: Verb = {
   name: 'compare',
-  summary: 'Tells whether two disks hold the same bytes. Exit code: 0 the same, 1 different, 2 to 4 unknown.',
+  summary: 'Tells whether two disks hold the same bytes.',
   operands: 'FILENAME1 FILENAME2',
   options,
+  exitCodes: [
+    { code: 0, meaning: 'the disks hold the same bytes' },
+    { code: 1, meaning: 'they do not; or the command line makes no sense' },
+    { code: EXIT.open, meaning: 'an image could not be opened' },
+    { code: EXIT.status, meaning: 'an image cannot tell which of its parts hold data' },
+    { code: EXIT.read, meaning: 'an image could not be read' },
+  ],
   run,
 };

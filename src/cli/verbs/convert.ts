@@ -77,7 +77,7 @@ const sourceOptions: readonly Option<ConvertArguments>[] = [
 ];
 
 const targetOptions: readonly Option<ConvertArguments>[] = [
-  option('O', 'target-format', 'FMT', 'format of the target (default raw)', (request, value) => {
+  option('O', 'target-format', 'OUTPUT_FMT', 'format of the target (default raw)', (request, value) => {
     request.targetFormat = value;
   }),
   option('', 'target-image-opts', null, 'TARGET is a list of key=value options; needs -n', (request) => {
@@ -90,7 +90,7 @@ const targetOptions: readonly Option<ConvertArguments>[] = [
     "options of the target's format; 'help' lists them",
     appendOptions,
   ),
-  option('c', 'compress', null, 'compress the target (qcow2)', (request) => {
+  option('c', 'compress', null, 'compress the target (qcow2, qcow, vmdk)', (request) => {
     request.compress = true;
   }),
   option('t', 'target-cache', 'CACHE', 'cache mode of the target (default unsafe: not flushed)', (request, value) => {

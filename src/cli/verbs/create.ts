@@ -20,7 +20,7 @@ const options: readonly Option<CreateArguments>[] = [
   option('q', 'quiet', null, 'print nothing but errors', (request) => {
     request.quiet = true;
   }),
-  option('f', 'format', 'FMT', 'format of the new image (default raw)', (request, value) => {
+  option('f', 'format', 'OUTPUT_FMT', 'format of the new image (default raw)', (request, value) => {
     request.format = value;
   }),
   option('o', 'options', 'OPTS', "options of the format, key=value,...; 'help' lists them", appendOptions),

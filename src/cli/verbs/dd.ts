@@ -24,7 +24,7 @@ interface Operands {
 const options: readonly Option<DdArguments>[] = [
   helpOption(),
   ...readingOptions<DdArguments>(),
-  option('O', 'output-format', 'FMT', 'format of the new image (default raw)', (request, value) => {
+  option('O', 'output-format', 'OUTPUT_FMT', 'format of the new image (default raw)', (request, value) => {
     request.targetFormat = value;
   }),
   reproducibleOption(),

@@ -5,6 +5,7 @@ import { bitmap } from './bitmap.js';
 import { check } from './check.js';
 import { commit } from './commit.js';
 import { compare } from './compare.js';
+import { completion } from './completion.js';
 import { convert } from './convert.js';
 import { create } from './create.js';
 import { dd } from './dd.js';
@@ -23,6 +24,7 @@ export const verbs: readonly Verb[] = [
   check,
   commit,
   compare,
+  completion,
   convert,
   create,
   dd,

@@ -22,10 +22,10 @@ interface MeasureArguments extends ReadingRequest {
 const options: readonly Option<MeasureArguments>[] = [
   helpOption(),
   ...readingOptions<MeasureArguments>(),
-  option('O', 'target-format', 'FMT', 'format of the new image (default raw)', (request, value) => {
+  option('O', 'target-format', 'OUTPUT_FMT', 'format of the new image (default raw)', (request, value) => {
     request.targetFormat = value;
   }),
-  option('o', 'options', 'OPTS', 'options of the new image, key=value,…', appendOptions),
+  option('o', 'options', 'OPTS', 'options of the new image, key=value,...', appendOptions),
   option('l', 'snapshot', 'SNAPSHOT', 'measure the disk as it was at this snapshot', (request, value) => {
     request.snapshot = snapshotArgument(value);
   }),

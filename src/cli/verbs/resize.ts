@@ -39,8 +39,8 @@ const options: readonly Option<ResizeArguments>[] = [
   option(
     '',
     'preallocation',
-    'MODE',
-    'off, metadata, falloc or full: what the new part of the disk gets of the storage',
+    'off|metadata|falloc|full',
+    'what the new part of the disk gets of the storage (default off)',
     (request, value) => {
       if (!MODES.includes(value)) throw new ImageError('invalid', `Invalid preallocation mode '${value}'`);
       request.preallocation = value as GrowthPreallocation;

@@ -3,7 +3,7 @@ import type { ImageDriver } from '../../image/driver.js';
 import { luksAmendRows } from '../../image/luks/amend.js';
 import { isLuks } from '../../image/luks/header.js';
 import { luksOptionRows } from '../../image/luks/options.js';
-import type { OptionTable } from '../../image/options.js';
+import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
 import { openForAmend } from './amend.js';
 import { createLuksImage, measureLuks } from './create.js';
 import { editLuks } from './editor.js';
@@ -24,6 +24,7 @@ const CREATE_OPTIONS: OptionTable = [
     name: 'preallocation',
     type: 'string',
     help: 'Preallocation mode (allowed values: off, falloc, full)',
+    values: STORAGE_PREALLOCATION,
     storage: true,
   },
 ];

@@ -4,7 +4,7 @@ import { ImageError } from '../../errors.js';
 import { AppendSpace } from '../../image/blocks/append-space.js';
 import { BlockWriter } from '../../image/blocks/block-writer.js';
 import type { CreateRequest, DriverContext } from '../../image/driver.js';
-import type { OptionTable } from '../../image/options.js';
+import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
 import type { UnitEncoding } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { l1Entries } from './header.js';
@@ -28,6 +28,7 @@ export const createOptions: OptionTable = [
     name: 'preallocation',
     type: 'string',
     help: 'Preallocation mode (allowed values: off, falloc, full)',
+    values: STORAGE_PREALLOCATION,
     storage: true,
   },
   { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable', storage: true },

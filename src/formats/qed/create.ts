@@ -4,7 +4,7 @@ import { ImageError } from '../../errors.js';
 import { AppendSpace } from '../../image/blocks/append-space.js';
 import { BlockWriter } from '../../image/blocks/block-writer.js';
 import type { CreateRequest, DriverContext } from '../../image/driver.js';
-import type { OptionTable } from '../../image/options.js';
+import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { isClusterSize, isDiskSize, isTableSize, writeHeader } from './header.js';
 import { FEATURE, HEADER, LIMITS, largestDisk, MAGIC, type QedHeader, SECTOR } from './layout.js';
@@ -21,6 +21,7 @@ export const createOptions: OptionTable = [
     name: 'preallocation',
     type: 'string',
     help: 'Preallocation mode (allowed values: off, falloc, full)',
+    values: STORAGE_PREALLOCATION,
     storage: true,
   },
   { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable', storage: true },

@@ -1,7 +1,7 @@
 /** Making raw images: nothing but a length. */
 import { ImageError } from '../../errors.js';
 import type { CreateRequest } from '../../image/driver.js';
-import type { OptionTable } from '../../image/options.js';
+import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
 import { asDisk } from '../../image/plain/plain-image.js';
 import { PlainWriter } from '../../image/plain/plain-writer.js';
 import { setLength } from '../../storage/length.js';
@@ -14,6 +14,7 @@ export const rawCreateOptions: OptionTable = [
     name: 'preallocation',
     type: 'string',
     help: 'Preallocation mode (allowed values: off, falloc, full)',
+    values: STORAGE_PREALLOCATION,
     storage: true,
   },
   { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable', storage: true },

@@ -4,7 +4,7 @@ import { BlockWriter } from '../../image/blocks/block-writer.js';
 import { U32_LE, writeTable } from '../../image/blocks/entry-table.js';
 import type { CreateRequest, DriverContext } from '../../image/driver.js';
 import { freshIdentity, type Identity } from '../../image/identity.js';
-import type { OptionTable } from '../../image/options.js';
+import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
 import { mixedEndian } from '../../image/uuid.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { checkSize } from './header.js';
@@ -30,6 +30,7 @@ export const createOptions: OptionTable = [
     name: 'preallocation',
     type: 'string',
     help: 'Preallocation mode (allowed values: off, falloc, full)',
+    values: STORAGE_PREALLOCATION,
     storage: true,
   },
   { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable', storage: true },

@@ -22,7 +22,12 @@ const NOISE_PIECE = 32 * 1024;
 /** `prefix`: of the names; `encrypt.` inside qcow2. */
 export function luksAmendRows(prefix: string): OptionTable {
   return [
-    { name: `${prefix}state`, type: 'string', help: 'Select new state of affected keyslots (active/inactive)' },
+    {
+      name: `${prefix}state`,
+      type: 'string',
+      help: 'Select new state of affected keyslots (active/inactive)',
+      values: ['active', 'inactive'],
+    },
     { name: `${prefix}keyslot`, type: 'number', help: 'Select a single keyslot to modify explicitly' },
     { name: `${prefix}old-secret`, type: 'string', help: 'Select all keyslots that match this password' },
     {

@@ -10,8 +10,9 @@ import { HASHES } from './header.js';
 import { requireHash } from './unlock.js';
 
 /** Ciphers that QEMU knows by name; of them, only AES is here. */
+const AES = ['aes-128', 'aes-192', 'aes-256'] as const;
 const CIPHERS = [
-  ...['aes-128', 'aes-192', 'aes-256', 'des', '3des', 'cast5-128', 'serpent-128', 'serpent-192', 'serpent-256'],
+  ...[...AES, 'des', '3des', 'cast5-128', 'serpent-128', 'serpent-192', 'serpent-256'],
   ...['twofish-128', 'twofish-192', 'twofish-256', 'sm4'],
 ];
 
@@ -32,11 +33,11 @@ export interface LuksOptions {
 /** `prefix`: of the names; `encrypt.` inside qcow2. */
 export function luksOptionRows(prefix: string): OptionTable {
   return [
-    { name: `${prefix}cipher-alg`, type: 'string', help: 'Name of encryption cipher algorithm' },
-    { name: `${prefix}cipher-mode`, type: 'string', help: 'Name of encryption cipher mode' },
-    { name: `${prefix}ivgen-alg`, type: 'string', help: 'Name of IV generator algorithm' },
-    { name: `${prefix}ivgen-hash-alg`, type: 'string', help: 'Name of IV generator hash algorithm' },
-    { name: `${prefix}hash-alg`, type: 'string', help: 'Name of encryption hash algorithm' },
+    { name: `${prefix}cipher-alg`, type: 'string', help: 'Name of encryption cipher algorithm', values: AES },
+    { name: `${prefix}cipher-mode`, type: 'string', help: 'Name of encryption cipher mode', values: MODES },
+    { name: `${prefix}ivgen-alg`, type: 'string', help: 'Name of IV generator algorithm', values: VECTOR_GENERATORS },
+    { name: `${prefix}ivgen-hash-alg`, type: 'string', help: 'Name of IV generator hash algorithm', values: HASHES },
+    { name: `${prefix}hash-alg`, type: 'string', help: 'Name of encryption hash algorithm', values: HASHES },
     { name: `${prefix}iter-time`, type: 'number', help: 'Time to spend in PBKDF in milliseconds' },
   ];
 }

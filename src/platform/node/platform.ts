@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { protocolPrefix } from '../../commands/file-names.js';
 import type { Access, Address, OpenStorage, Platform, Protocol } from '../../commands/platform.js';
 import { ImageError } from '../../errors.js';
-import type { OptionTable } from '../../image/options.js';
+import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
 import { type NbdTarget, nbdFileName, parseNbdAddress, parseNbdOptions } from '../net/nbd-uri.js';
 import { nodeCryptography } from './cryptography.js';
 import { FileStore } from './file-store.js';
@@ -16,7 +16,12 @@ import { nodeUnpacking } from './unpacking.js';
 const FILE_OPTIONS: OptionTable = [
   { name: 'size', type: 'size', help: 'Virtual disk size' },
   { name: 'nocow', type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)' },
-  { name: 'preallocation', type: 'string', help: 'Preallocation mode (allowed values: off, falloc, full)' },
+  {
+    name: 'preallocation',
+    type: 'string',
+    help: 'Preallocation mode (allowed values: off, falloc, full)',
+    values: STORAGE_PREALLOCATION,
+  },
   { name: 'extent_size_hint', type: 'size', help: 'Extent size hint for the image file, 0 to disable' },
 ];
 
