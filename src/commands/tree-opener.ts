@@ -315,6 +315,7 @@ export class TreeOpener {
       kernels: this.platform.kernels,
       encryption: { crypto: this.platform.crypto, secrets: this.#secrets, content: frame.settings.content },
       runtimeOptions,
+      describesOnly: !frame.settings.content && frame.settings.check !== true,
       onWarning: this.#warn,
       ...(this.#events === undefined ? {} : { events: this.#events }),
       ...(location === undefined ? {} : { location }),

@@ -41,6 +41,8 @@ export interface DriverContext {
     /** The file in whose directory the image is. Throws `invalid` where there is none, or more than one. */
     place(): string;
   };
+  /** Only what the image says of itself is wanted: files that hold nothing but content stay closed. */
+  readonly describesOnly?: boolean;
   /** Runtime options of the format (`-f`'s or `--image-opts`' `lazy-refcounts`, `offset`, `size`, …). */
   readonly runtimeOptions?: OptionValues;
   /** Absent: encrypted images can neither be read nor made. */

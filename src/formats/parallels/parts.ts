@@ -2,7 +2,13 @@
 import type { BlockImageParts } from '../../image/blocks/block-image.js';
 import type { ParallelsHeader } from './header.js';
 
-/** All but storage and map. QEMU tells nothing of clusters and flags. */
-export function partsOf({ size }: ParallelsHeader): Pick<BlockImageParts, 'format' | 'size' | 'details'> {
-  return { format: 'parallels', size, details: () => ({ dirty: null }) };
+type Parts = Pick<BlockImageParts, 'format' | 'size' | 'bitmaps' | 'details'>;
+
+/**
+ * All but storage and map. QEMU tells nothing of clusters and flags. The format can have dirty bitmaps; where there is an
+ * extension, there may be some, and nobody here knows which.
+ */
+export function partsOf({ size, extensionOffset }: ParallelsHeader): Parts {
+  const parts = { format: 'parallels', size, details: () => ({ dirty: null }) };
+  return extensionOffset === 0n ? { ...parts, bitmaps: [] } : parts;
 }

@@ -78,6 +78,8 @@ export async function openData<S extends ByteSource>(
   const name = given === undefined ? header.extensions.dataFile : String(given);
   if (name === null)
     return { data: null, failure: new ImageError('invalid', "'data-file' is required for this image") };
+  if (context.describesOnly)
+    return { data: null, failure: new ImageError('invalid', 'The image was opened without its data file') };
   try {
     return { data: await context.openReference(name, mode, 'data-file'), failure: null };
   } catch (error) {

@@ -3,7 +3,7 @@ import { ImageError } from '../../errors.js';
 import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource, StorageExtent } from '../../storage/storage.js';
-import type { BackingReference, Extent, Image, ImageDetails } from '../image.js';
+import type { BackingReference, BitmapInfo, Extent, Image, ImageDetails } from '../image.js';
 import type { PackedCluster, PackedClusters } from '../packed.js';
 import { appendExtent } from '../stretches.js';
 import { type BlockMap, type BlockPlace, isStored, UNALLOCATED } from './block-map.js';
@@ -19,6 +19,8 @@ export interface BlockImageParts {
   /** Guest disk in bytes. */
   readonly size: number;
   readonly backing?: BackingReference | null;
+  /** Absent: the format has none. */
+  readonly bitmaps?: readonly BitmapInfo[];
   readonly unreadable?: ImageError | null;
   details(): ImageDetails;
   /** Reads compressed blocks; absent where there are none. */
@@ -34,6 +36,7 @@ export class BlockImage implements Image {
   readonly clusterSize: number;
   readonly backing: BackingReference | null;
   readonly snapshots = [];
+  readonly bitmaps?: readonly BitmapInfo[];
   readonly unreadable: ImageError | null;
 
   constructor(protected readonly parts: BlockImageParts) {
@@ -42,6 +45,7 @@ export class BlockImage implements Image {
     this.clusterSize = parts.map.blockSize;
     this.backing = parts.backing ?? null;
     this.unreadable = parts.unreadable ?? null;
+    if (parts.bitmaps !== undefined) this.bitmaps = parts.bitmaps;
   }
 
   /** Walks the table as far as it is in memory. */
