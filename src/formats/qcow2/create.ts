@@ -173,7 +173,7 @@ async function reserveSpace(store: ByteStore, size: number, mode: 'falloc' | 'fu
 
 function* reserveClusters(parts: WritingParts, size: number): Steps<void> {
   const row = yield* takeClusters(parts, 0, size);
-  yield* enterClusters(parts, 0, size, row, false, noPause);
+  yield* enterClusters(parts, [0, size], row, 0, noPause);
 }
 
 function* noPause(): Steps<void> {}

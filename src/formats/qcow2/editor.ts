@@ -166,6 +166,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
       tracker: this.#tracker,
       inTurn: (work) => this.#inTurn(work),
       read: (offset, into) => this.read(offset, into),
+      readThrough: (offset, length) => this.#readThrough(offset, length),
       write: (offset, bytes) => this.write(offset, bytes),
       zero: (offset, length) => this.zero(offset, length),
       setSize: (bytes) => {

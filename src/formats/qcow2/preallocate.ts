@@ -31,15 +31,14 @@ export function* takeClusters(
 /**
  * Enters such a row as the data of [start, end).
  *
- * @param holdsData subclusters, where there are any, count as data
+ * @param dataEnd subclusters before it, where there are any, count as data
  * @param pause called before each L2 table
  */
 export function* enterClusters(
   { header, clusterTables }: WritingParts,
-  start: number,
-  end: number,
+  [start, end]: readonly [number, number],
   row: HostRow,
-  holdsData: boolean,
+  dataEnd: number,
   pause: () => Steps<void>,
 ): Steps<void> {
   const clusterSize = clusterSizeOf(header);
@@ -49,7 +48,7 @@ export function* enterClusters(
     const table = yield* clusterTables.table(guest);
     const stop = Math.min(end, (Math.floor(guest / coverage) + 1) * coverage);
     const count = Math.ceil((stop - guest) / clusterSize);
-    const to = holdsData ? guest + count * clusterSize : guest;
+    const to = Math.max(guest, Math.min(dataEnd, guest + count * clusterSize));
     yield* clusterTables.enter(table, guest / clusterSize, count, row.start + (guest - start), guest, to);
     guest = stop;
   }

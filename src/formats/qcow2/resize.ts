@@ -6,7 +6,7 @@
  * then their tables, then refcount blocks that count nothing; then the header gets the new size. An interrupted run
  * leaves the old size, with leaked clusters at worst; of a disk that was to shrink, what was to go may be gone.
  */
-import { roundUp } from '../../bytes.js';
+import { roundDown, roundUp } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { GrowthPreallocation, ResizeRequest } from '../../image/image.js';
 import type { MaybePromise } from '../../maybe.js';
@@ -14,6 +14,7 @@ import { changeLength } from '../../storage/length.js';
 import type { ByteStore } from '../../storage/storage.js';
 import type { Bitmap } from './bitmaps.js';
 import type { BitmapTracker } from './bitmaps-track.js';
+import { clearStore } from './encryption.js';
 import { clusterSizeOf, l2CoverageOf, type QcowHeader } from './header.js';
 import { AUTOCLEAR, ENTRY_SIZE, LIMITS } from './layout.js';
 import type { ClusterMap } from './map.js';
@@ -34,6 +35,8 @@ export interface ResizingEditor {
   /** Runs `work` when all that came before it is done; the disk's own operations are called outside of it. */
   inTurn(work: () => Promise<void>): Promise<void>;
   read(offset: number, into: Uint8Array): MaybePromise<void>;
+  /** What the guest sees, the backing file's content included. */
+  readThrough(offset: number, length: number): Promise<Uint8Array>;
   write(offset: number, bytes: Uint8Array): Promise<void>;
   zero(offset: number, length: number): Promise<void>;
   /** What the disk's own operations take as its size; the header's follows at the end. */
@@ -86,7 +89,9 @@ async function grow(
   editor.setSize(size);
   try {
     const border = Math.min(size, roundUp(before, clusterSizeOf(header)));
-    if (mode !== 'off') {
+    if ((mode === 'falloc' || mode === 'full') && data === store)
+      await editor.inTurn(() => allocateGrowth(editor, [before, size], mode, hidesBacking));
+    else if (mode !== 'off') {
       if (border > before) await editor.write(before, new Uint8Array(border - before));
       await editor.inTurn(() => preallocateGrowth(editor, [border, size], mode, hidesBacking));
     } else if (hidesBacking) await editor.zero(before, size - before);
@@ -168,10 +173,9 @@ async function preallocateGrowth(
   hides: boolean,
 ): Promise<void> {
   const { parts } = work;
-  const { data, store, dataSpace } = parts;
+  const { data, dataSpace } = parts;
   if (start >= end) return;
   if (mode === 'falloc' || mode === 'full') {
-    if (data === store) return allocateGrowth(work, [start, end], mode, hides);
     await reserveSpace(data, end, mode);
     dataSpace.reach(end);
     await enterPlaces(work, [start, end], hides);
@@ -217,21 +221,33 @@ async function clearPlaces(
   }
 }
 
-/** All clusters in a row, and space for them before any entry refers to it. */
+/**
+ * All clusters in a row, and space for them before any entry refers to it. A cluster that the disk ended in moves there
+ * too, as in QEMU, so that what was added is in one piece.
+ */
 async function allocateGrowth(
-  { parts, pause }: ResizingEditor,
-  [start, end]: readonly [number, number],
+  { parts, pause, readThrough, commit }: ResizingEditor,
+  [before, end]: readonly [number, number],
   mode: 'falloc' | 'full',
   hides: boolean,
 ): Promise<void> {
   const { store } = parts;
+  const start = roundDown(before, clusterSizeOf(parts.header));
+  const head = new Uint8Array(Math.min(end, roundUp(before, clusterSizeOf(parts.header))) - start);
+  head.set(await readThrough(start, before - start));
   const row = await perform(takeClusters(parts, start, end));
   const used = Math.min(row.length, store.size - row.start);
   if (used > 0) await store.zero(row.start, used);
   await reserveSpace(store, row.start + row.length, mode).catch((error) => {
     throw error instanceof ImageError ? error.prefixed('Failed to resize underlying file: ') : error;
   });
-  await perform(enterClusters(parts, start, end, row, hides, pause));
+  // What the new refcount structures replaced may hold the L2 tables.
+  await commit();
+  if (head.length > 0) {
+    const clear = clearStore(store, parts.cipher, start, row.start);
+    await clear.store.write(clear.offset, head);
+  }
+  await perform(enterClusters(parts, [start, end], row, hides ? end : before, pause));
 }
 
 async function reserveSpace(store: ByteStore, size: number, mode: 'falloc' | 'full'): Promise<void> {
