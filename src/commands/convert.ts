@@ -58,6 +58,8 @@ export interface ConvertRequest extends Trust {
   salvage: boolean;
   bitmaps: boolean;
   skipBrokenBitmaps: boolean;
+  /** Progress as in `ConvertOptions.countsData`. */
+  countsData?: boolean;
   /** UUIDs and times of a new target. */
   identity?: IdentityWishes | undefined;
   signal?: AbortSignal | undefined;
@@ -93,7 +95,7 @@ export const CONVERT_DEFAULTS: Omit<ConvertRequest, 'sources' | 'target'> = {
 export interface ConvertEvents extends Pick<Trust, 'onWarning'> {
   /** The command line is right, work begins. */
   onStart?(): void;
-  /** Bytes done, of the disk's size. */
+  /** Bytes done, of all. */
   onProgress?(done: number, total: number): void;
 }
 
@@ -315,6 +317,8 @@ class Conversion {
         rate: request.rate > 0 ? request.rate : null,
         copyRange: offload ? copyOffload(source, chain, storage, writer.readsZero) : undefined,
         signal: request.signal,
+        // What could not be read is told when the disk's offset passes it.
+        countsData: request.countsData === true && losses === null,
         onProgress: (done, total) => {
           losses?.passed(done);
           events.onProgress?.(done, total);

@@ -48,6 +48,8 @@ export interface OpenStorage {
    * that nothing looks like a finished image. Absent: nothing of the kind.
    */
   discard?(): void;
+  /** After a failure to make an image in it, before closing: takes it away even if it was there before. */
+  remove?(): void;
   /** Copies from another storage of the same kind without passing the bytes through here (-C); false: cannot. */
   copyFrom?(source: ByteStore, sourceOffset: number, offset: number, length: number): Promise<boolean>;
 }

@@ -101,7 +101,12 @@ export async function startImage(opener: ImageOpener, creation: Creation, image:
     ...opener.driverContext(cache, signal),
     identity: identityOf(opener, driver, request, image.identity),
   };
-  return { writer: await create.call(driver, store, request, context), storage };
+  try {
+    return { writer: await create.call(driver, store, request, context), storage };
+  } catch (error) {
+    storage.remove?.();
+    throw error;
+  }
 }
 
 /** Derived from all that makes the file what it is, but neither from the disk's content nor from any file's name. */

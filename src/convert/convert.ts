@@ -16,8 +16,9 @@ import { roundUp } from '../bytes.js';
 import { ImageError, throwIfAborted } from '../errors.js';
 import type { Image, ImageWriter, PreparedRun } from '../image/image.js';
 import type { Kernels, RunBuffer } from '../kernels/kernels.js';
-import { Plan, type Run } from './plan.js';
+import { Plan, type Run, type StatusRules } from './plan.js';
 import { packRun, splitRun } from './prepare.js';
+import { DataSteps, OffsetSteps, type ProgressSteps } from './progress-steps.js';
 import { readSalvaging, type Salvage } from './salvage.js';
 import { passesStreams, RunStreams } from './streams.js';
 import { Throttle } from './throttle.js';
@@ -40,8 +41,13 @@ export interface ConvertOptions {
   /** Copies a guest range inside the storage (-C); false: it can't, from now on do it by reading and writing. */
   copyRange?: (offset: number, length: number) => Promise<boolean>;
   signal?: AbortSignal;
-  /** Guest bytes that are done, of the disk's size; ascending. */
+  /** Bytes that are done, of all; ascending. Guest bytes, or with `countsData` bytes of data. */
   onProgress?: (done: number, total: number) => void;
+  /**
+   * Progress counts data alone, in `qemu-img`'s steps, as what reads its output expects. To know how much there is, the
+   * source's whole map is walked first.
+   */
+  countsData?: boolean;
 }
 
 export interface ConvertReport {
@@ -51,9 +57,6 @@ export interface ConvertReport {
 }
 
 const RUN_SIZE = 512 * 1024;
-
-/** Bytes between two reports of progress, as in `qemu-img`, whose output scripts compare. */
-const PROGRESS_UNIT = 2 * 1024 * 1024;
 
 /** Copies all of `source` to `target` and finishes it. Closes neither. */
 export async function convertImage(
@@ -82,6 +85,8 @@ interface Entry {
 class Conversion {
   readonly report: ConvertReport = { plainBytes: 0, packedBytes: 0 };
   readonly #plan: Plan;
+  readonly #rules: StatusRules;
+  #steps: ProgressSteps;
   readonly #throttle: Throttle | null;
   /** In the order of the disk, the next to be placed first. */
   readonly #queue: Entry[] = [];
@@ -90,6 +95,7 @@ class Conversion {
   /** Writes under way of runs that hold none: zeros, where the target must be told of them. */
   #bareWrites = 0;
   #placing = false;
+  readonly #tell = (done: number, total: number) => this.options.onProgress?.(done, total);
   #failure: unknown;
   #wake: (() => void) | null = null;
   #copyRange: ConvertOptions['copyRange'];
@@ -105,12 +111,13 @@ class Conversion {
     // What has to be salvaged is read in parts.
     this.#takesStreams = !options.salvage && passesStreams(source, target.encoding);
     this.#throttle = options.rate ? new Throttle(options.rate) : null;
+    this.#rules = { zeroIsData: options.sparse === 0, targetBacking: options.targetBacking };
     this.#plan = new Plan(source, {
       unit: target.unit,
       runSize: roundUp(options.runSize ?? RUN_SIZE, target.unit),
-      zeroIsData: options.sparse === 0,
-      targetBacking: options.targetBacking,
+      ...this.#rules,
     });
+    this.#steps = new OffsetSteps(source.size, this.#tell);
   }
 
   async run(): Promise<void> {
@@ -118,11 +125,15 @@ class Conversion {
     const abort = () => this.#fail(new ImageError('aborted', 'The operation was cancelled', { cause: signal?.reason }));
     signal?.addEventListener('abort', abort);
     try {
+      if (this.options.countsData) {
+        const request = this.target.encoding?.unit ?? null;
+        this.#steps = await DataSteps.of(this.source, this.#rules, request, this.#tell);
+      }
       await this.#copyAll();
     } finally {
       signal?.removeEventListener('abort', abort);
     }
-    this.options.onProgress?.(this.source.size, this.source.size);
+    this.#steps.finish();
   }
 
   async #copyAll(): Promise<void> {
@@ -284,17 +295,8 @@ class Conversion {
       if (piece.kind === 'packed') this.report.packedBytes += piece.bytes.length;
     }
     this.#release(entry);
-    this.#reportProgress(entry.run.offset + entry.run.length);
-  }
-
-  #progress = 0;
-
-  /** Writes may end in any order; what is told only grows. */
-  #reportProgress(done: number): void {
-    if (done < this.source.size && done - this.#progress < PROGRESS_UNIT) return;
-    if (done <= this.#progress) return;
-    this.#progress = done;
-    this.options.onProgress?.(done, this.source.size);
+    const { offset, length, data } = entry.run;
+    this.#steps.done(offset + length, data);
   }
 
   async #waitForRate(prepared: PreparedRun): Promise<void> {

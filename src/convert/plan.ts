@@ -18,21 +18,27 @@ export interface Run {
   /** Guest bytes. */
   offset: number;
   length: number;
+  /** Bytes of it that the source says are data. */
+  data: number;
   /** For data: as `PreparedRun.extentStarts`. */
   extentStarts?: readonly number[];
   /** For data: as `PreparedRun.extentEnd`. */
   extentEnd?: number;
 }
 
-export interface PlanOptions {
-  /** Ends of runs are multiples of it; bytes. */
-  unit: number;
-  /** Largest data run in bytes; a multiple of `unit`. */
-  runSize: number;
+/** What is to be copied. */
+export interface StatusRules {
   /** Zeros are copied like data (-S 0). */
   zeroIsData: boolean;
   /** The target's backing file, which shows what is not copied. */
   targetBacking: { size: number } | null;
+}
+
+export interface PlanOptions extends StatusRules {
+  /** Ends of runs are multiples of it; bytes. */
+  unit: number;
+  /** Largest data run in bytes; a multiple of `unit`. */
+  runSize: number;
 }
 
 /** A gap of at least this many bytes ends a data run. */
@@ -83,7 +89,7 @@ export class Plan {
       const end = head.end >= size ? size : roundDown(head.end, this.options.unit);
       if (end <= start) return this.#dataRun(start);
       this.#advance(end);
-      if (head.status === 'zero') return { kind: 'zero', offset: start, length: end - start };
+      if (head.status === 'zero') return { kind: 'zero', offset: start, length: end - start, data: 0 };
     }
   }
 
@@ -92,17 +98,20 @@ export class Plan {
     const { unit, runSize } = this.options;
     const limit = Math.min(this.source.size, roundDown(start, runSize) + runSize);
     let end = Math.min(limit, start + unit);
+    let data = 0;
     for (let at = start; at < limit; ) {
       const stretch = await this.#stretchAt(at);
       const stretchEnd = Math.min(stretch.end, limit);
-      if (stretch.status === 'data') end = Math.min(limit, roundUp(stretchEnd, unit));
-      else if (stretch.end - Math.max(at, end) >= Math.max(GAP, unit)) break;
+      if (stretch.status === 'data') {
+        end = Math.min(limit, roundUp(stretchEnd, unit));
+        data += stretchEnd - at;
+      } else if (stretch.end - Math.max(at, end) >= Math.max(GAP, unit)) break;
       at = stretchEnd;
     }
     const extentStarts = this.#startsUpTo(end);
     const extentEnd = this.#extentEnd(end, extentStarts.length);
     this.#advance(end);
-    return { kind: 'data', offset: start, length: end - start, extentStarts, extentEnd };
+    return { kind: 'data', offset: start, length: end - start, data, extentStarts, extentEnd };
   }
 
   /** Where the data ends, as far as is known, that goes on behind `end`: at `end` if none does. */
@@ -145,21 +154,11 @@ export class Plan {
   #append(extent: Extent): void {
     const end = extent.start + extent.length;
     const last = this.#ahead.at(-1);
-    const status = this.#status(extent);
+    const status = statusOf(extent, this.options);
     if (status === 'data' && !continues(this.#lastExtent, extent)) this.#starts.push(extent.start);
     this.#lastExtent = extent;
     if (last !== undefined && last.status === status) last.end = end;
     else this.#ahead.push({ status, end });
-  }
-
-  #status(extent: Extent): Status {
-    const { targetBacking, zeroIsData } = this.options;
-    if (targetBacking !== null) {
-      if (extent.depth > 0) return 'skip';
-      // Beyond the end of its backing file the target reads as zeros anyway. Unallocated with nothing beneath is zeros.
-      if (extent.kind !== 'data' && extent.start >= targetBacking.size) return 'skip';
-    }
-    return extent.kind === 'data' || zeroIsData ? 'data' : 'zero';
   }
 
   #advance(to: number): void {
@@ -174,6 +173,16 @@ export class Plan {
     this.#starts = this.#starts.slice(this.#firstStart);
     this.#firstStart = 0;
   }
+}
+
+/** What becomes of an extent of the source. */
+export function statusOf(extent: Extent, { targetBacking, zeroIsData }: StatusRules): Status {
+  if (targetBacking !== null) {
+    if (extent.depth > 0) return 'skip';
+    // Beyond the end of its backing file the target reads as zeros anyway. Unallocated with nothing beneath is zeros.
+    if (extent.kind !== 'data' && extent.start >= targetBacking.size) return 'skip';
+  }
+  return extent.kind === 'data' || zeroIsData ? 'data' : 'zero';
 }
 
 /** One extent told in two answers. */

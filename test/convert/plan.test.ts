@@ -5,9 +5,9 @@ import { Random } from '../support/random.js';
 
 const KIB = 1024;
 
-async function allRuns(image: ModelImage, options: Partial<PlanOptions> = {}): Promise<Run[]> {
+async function allRuns(image: ModelImage, options: Partial<PlanOptions> = {}): Promise<Omit<Run, 'data'>[]> {
   const plan = new Plan(image, { unit: 512, runSize: 256 * KIB, zeroIsData: false, targetBacking: null, ...options });
-  const runs: Run[] = [];
+  const runs: Omit<Run, 'data'>[] = [];
   for (let run = await plan.next(); run !== null; run = await plan.next()) {
     const { kind, offset, length } = run;
     runs.push({ kind, offset, length });

@@ -155,7 +155,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   await runLong(request, ({ signal, start, update }) =>
     convertImages(
       platform,
-      { ...request, sources: names, target, signal },
+      { ...request, sources: names, target, signal, countsData: request.progress && !process.stdout.isTTY },
       { onStart: start, onProgress: update, onWarning },
     ),
   );

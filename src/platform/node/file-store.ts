@@ -4,7 +4,7 @@
  * `FileStore` is made by `openFile`. It keeps no buffers of its own: transfers go straight between the caller's memory,
  * which may be wasm memory, and the page cache.
  */
-import { close, fdatasync, fstatSync, ftruncate, ftruncateSync, statSync, unlinkSync } from 'node:fs';
+import { close, fdatasync, fstatSync, ftruncate, ftruncateSync, lstatSync, unlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ImageError } from '../../errors.js';
 import type { MaybePromise } from '../../maybe.js';
@@ -224,9 +224,17 @@ export class FileStore implements ByteStore {
     return 'emptied';
   }
 
+  /**
+   * The image could not be made: its file, which holds nothing any more, goes even if it was there before, as with
+   * QEMU. Before `close`; what a symbolic link leads to stays.
+   */
+  remove(): void {
+    if (this.#file.fresh && this.#isStillAt(this.name)) unlinkSync(this.name);
+  }
+
   #isStillAt(path: string): boolean {
     const opened = fstatSync(this.#file.fd);
-    const there = statSync(path, { throwIfNoEntry: false });
+    const there = lstatSync(path, { throwIfNoEntry: false });
     return there !== undefined && there.dev === opened.dev && there.ino === opened.ino;
   }
 }

@@ -78,6 +78,7 @@ function describeFile(store: FileStore, path: string): OpenStorage {
     hasFlags: true,
     specific: { type: 'file', data: {} },
     discard: () => void store.discard(),
+    remove: () => store.remove(),
     async copyFrom(source, sourceOffset, offset, length) {
       if (!(source instanceof FileStore)) return false;
       try {
