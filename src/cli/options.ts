@@ -84,7 +84,7 @@ export function sizeBetween(what: string, text: string, least: number, most?: nu
 
 function wholeSizeBetween(what: string, text: string, least: number, limit: bigint): bigint {
   const size = parseSize(text);
-  if (size === 'malformed') throw new ImageError('invalid', `Invalid ${what} specified: '${text}'`);
+  if (size === 'malformed') throw new ImageError('invalid', `Invalid ${what} specified: '${text}'.`);
   if (size === 'out of range' || size > limit || size < least)
     throw new ImageError('invalid', `Invalid ${what} specified. Must be between ${least} and ${limit}.`);
   return size;
@@ -93,7 +93,7 @@ function wholeSizeBetween(what: string, text: string, least: number, limit: bigi
 /** A whole number between two others. Throws `invalid`, naming `what`. */
 export function integerArgument(what: string, text: string, least: number, most: number): number {
   const value = parseInteger(text);
-  if (value === null) throw new ImageError('invalid', `Invalid ${what} specified: '${text}'`);
+  if (value === null) throw new ImageError('invalid', `Invalid ${what} specified: '${text}'.`);
   if (value < least || value > most)
     throw new ImageError('invalid', `Invalid ${what} specified. Must be between ${least} and ${most}.`);
   return value;

@@ -37,7 +37,7 @@ export function reportFailure(error: unknown, verb: string | null): void {
   if (error instanceof UsageError) {
     const name = verb === null ? PROGRAM : `${PROGRAM} ${verb}`;
     const line = error.fromGetopt ? `${name}: ${error.message}` : `${PROGRAM}: ${error.message}`;
-    process.stderr.write(`${line}\nTry '${name} --help' for more information\n`);
+    process.stderr.write(`${line}\nTry '${name} --help' for more info\n`);
   } else if (error instanceof ImageError) printError(error.message);
   else printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
 }

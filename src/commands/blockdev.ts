@@ -86,7 +86,7 @@ export function parseRelativeSize(name: string, value: string): { size: bigint; 
 
 /** All of what 64 bits hold. */
 function parseWholeSize(name: string, value: string): bigint {
-  const size = /^\s*-/.test(value) ? 'malformed' : parseSize(value);
+  const size = parseSize(value);
   if (size === 'malformed') {
     throw new ImageError(
       'invalid',

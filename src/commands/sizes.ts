@@ -31,7 +31,7 @@ export function parseSize(text: string): ParsedSize {
   const [, sign, digits = '', fraction = '', suffix = ''] = match;
   const scale = SUFFIXES[suffix.toLowerCase()];
   if (scale === undefined || !/\d/.test(digits + fraction)) return 'malformed';
-  if (sign === '-') return 'out of range';
+  if (sign === '-') return fraction + suffix === '' ? 'out of range' : 'malformed';
   const part = fractionBits(fraction);
   if (part !== 0n && scale === 1n) return 'malformed';
   // 64.64 fixed point; the half is rounded upward

@@ -69,8 +69,7 @@ function masked(text: string): string {
     .replace(/\b(p?cid: |"(?:parent-)?cid": )\d+/gi, '$1*')
     .replace(/(iters: |"iters": )\d+/g, '$1*')
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'TIME')
-    .replace(/"(date-sec|date-nsec|vm-clock-nsec)": \d+/g, '"$1": *')
-    .replace(/ for more info$/gm, ' for more information');
+    .replace(/"(date-sec|date-nsec|vm-clock-nsec)": \d+/g, '"$1": *');
 }
 
 const SIZE = 3 * 1024 * 1024;
