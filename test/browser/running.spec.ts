@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Random } from '../support/random.js';
 import { expect, test } from './fixtures.js';
-import { qemuImg, sameBytes } from './images.js';
+import { diskloom, qemuImg, sameBytes } from './images.js';
 import { begin, convert, dropOnPage, opfsFiles, outcome, save } from './page.js';
 
 test('pause holds it, resume goes on, and the result is verified', async ({ page, images }) => {
@@ -54,6 +55,29 @@ test('a worker that the browser ends is missed, and nothing half-done is left', 
   await page.getByRole('button', { name: 'Dismiss' }).click();
   const result = await convert(page, images.folder, { source: images.packed, format: 'raw', name: 'after.img' });
   expect(sameBytes(result, images.raw)).toBe(true);
+});
+
+test('a kernel worker that the browser ends: what it held is told as lost, and the next conversion has another', async ({
+  page,
+  images,
+}) => {
+  test.slow();
+  const { folder } = images;
+  const source = join(folder, 'noise.img');
+  const noise = Buffer.from(new Random(9).bytes(8 * 1024 * 1024));
+  writeFileSync(source, Buffer.concat(Array.from({ length: 24 }, () => noise)));
+  await begin(page, { source, format: 'qcow2', name: 'noise.qcow2', compress: true });
+  await expect.poll(() => page.getByRole('progressbar').getAttribute('value')).not.toBe('0');
+  const kernels = page.workers().filter((worker) => worker.url().includes('kernel-worker'));
+  expect(kernels.length).toBeGreaterThan(0);
+  await kernels[0]!.evaluate(() => self.close()).catch(() => {});
+  expect(await outcome(page)).toMatch(/^Failed: .*A kernel worker has died: the browser ended it$/);
+  await expect.poll(() => opfsFiles(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  expect(await outcome(page)).toBe('Done');
+  const byNode = join(folder, 'noise-node.qcow2');
+  diskloom('convert', '-c', '-O', 'qcow2', source, byNode);
+  expect(sameBytes(await save(page, folder), byNode)).toBe(true);
 });
 
 test('writes into a file that the user chose', async ({ page, context, address, images }) => {

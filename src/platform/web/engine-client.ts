@@ -1,7 +1,9 @@
 /** A page's end of an engine worker: started for one task, ended with it, and missed if it dies. */
 import * as Comlink from 'comlink';
 import { ImageError, throwIfAborted } from '../../errors.js';
+import type { HelperHost } from './helpers.js';
 import { lifelineCut } from './lifeline.js';
+import { PageHelpers } from './page-helpers.js';
 import type { EngineApi } from './protocol.js';
 import { type Reply, unwrap } from './reply.js';
 
@@ -46,6 +48,7 @@ export async function runInEngine<T>(
     name: 'diskloom engine',
   });
   const engine = Comlink.wrap<EngineApi>(worker);
+  const helpers = new PageHelpers();
   const ended = new AbortController();
   const cancelled = new Promise<never>((_, reject) => {
     const cancel = () => {
@@ -56,6 +59,7 @@ export async function runInEngine<T>(
   });
   const release = hold?.follow((held) => void engine.hold(held));
   try {
+    void engine.begin(Comlink.proxy(helpers) as unknown as Comlink.Remote<HelperHost>);
     const reply = await Promise.race([task(engine), deathOf(worker, engine, ended.signal), cancelled]);
     // What had to end says so in many ways.
     if ('error' in reply && reply.error.code === 'aborted') throw cancellation();
@@ -64,6 +68,7 @@ export async function runInEngine<T>(
     release?.();
     ended.abort();
     worker.terminate();
+    helpers.stopAll();
   }
 }
 

@@ -3,6 +3,7 @@ import * as Comlink from 'comlink';
 import type { Survey } from '../../image/survey.js';
 import type { RemoteFile } from '../net/http/remote-file.js';
 import { type Control, runConversion } from './engine.js';
+import type { HelperHost } from './helpers.js';
 import { listFormats, runInspection, runSurvey } from './inspect.js';
 import { holdLifeline } from './lifeline.js';
 import { freeTraffic } from './picked-file.js';
@@ -18,13 +19,22 @@ import type {
   Verification,
   VerifyRequest,
 } from './protocol.js';
-import { Remote } from './remote-source.js';
 import { type Reply, reply } from './reply.js';
 import { runVerification } from './verify.js';
 
 class Engine implements EngineApi {
   readonly #abort = new AbortController();
-  readonly #control: Control = { traffic: freeTraffic(this.#abort.signal), signal: this.#abort.signal };
+  #begun: Control | undefined;
+
+  get #control(): Control {
+    if (this.#begun === undefined) throw new Error('the engine was not begun');
+    return this.#begun;
+  }
+
+  begin(host: Comlink.Remote<HelperHost>): void {
+    const { signal } = this.#abort;
+    this.#begun = { traffic: freeTraffic(host, signal), host, signal };
+  }
 
   live(lock: string): Promise<void> {
     return holdLifeline(lock);
@@ -35,7 +45,8 @@ class Engine implements EngineApi {
   }
 
   openRemote(address: string): Promise<Reply<RemoteFile>> {
-    return reply(Remote.look(address, this.#abort.signal));
+    const { traffic } = this.#control;
+    return reply(traffic.remote().call((api) => api.open(address)));
   }
 
   inspect(source: SourceRequest): Promise<Reply<Inspection>> {

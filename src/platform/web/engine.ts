@@ -1,6 +1,8 @@
 /** A conversion in the browser, from Blobs to a file handle; runs in a dedicated worker. */
+import type * as Comlink from 'comlink';
 import { CONVERT_DEFAULTS, type ConvertRequest as Command, convert } from '../../commands/convert.js';
 import { optionText } from '../../commands/create-options.js';
+import type { HelperHost } from './helpers.js';
 import { createWebKernels } from './kernels.js';
 import type { Traffic } from './picked-file.js';
 import { commandName, TargetFile, webPlatform } from './platform.js';
@@ -11,6 +13,7 @@ import { imageName, pickedFiles, trustOf } from './source.js';
 /** What a task hears and obeys while it runs. */
 export interface Control {
   readonly traffic: Traffic;
+  readonly host: Comlink.Remote<HelperHost>;
   readonly signal: AbortSignal;
 }
 
@@ -18,10 +21,10 @@ export interface Control {
 export async function runConversion(
   request: ConvertRequest,
   onProgress: (progress: ConvertProgress) => void,
-  { traffic, signal }: Control,
+  { traffic, host, signal }: Control,
 ): Promise<ConvertReport> {
   const { meter } = traffic;
-  const kernels = await createWebKernels({ workers: request.workers });
+  const kernels = await createWebKernels({ workers: request.workers, host });
   let diskSize = 0;
   const report = (phase: ConvertProgress['phase'], done: number) =>
     onProgress({ phase, done, total: diskSize, bytesRead: meter.read, bytesWritten: meter.written });

@@ -1,7 +1,5 @@
-/** Entry of a kernel worker in the browser; its name is that of its lifeline. */
+/** Entry of a kernel worker in the browser. */
 import { serveKernels } from '../../kernels/worker.js';
-import { holdLifeline, LIVING } from './lifeline.js';
+import { serveHelper } from './serve-helper.js';
 
-const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
-serveKernels(scope);
-void holdLifeline(scope.name).then(() => scope.postMessage(LIVING));
+serveHelper(serveKernels);

@@ -4,22 +4,26 @@
  * Where the page is cross-origin isolated the workers share the engine's memory and messages carry no bytes; anywhere
  * else bytes are transferred, with the same results.
  */
+import type * as Comlink from 'comlink';
 import { ImageError } from '../../errors.js';
 import { InlineKernels, type KernelModule } from '../../kernels/inline.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { KernelPool, type KernelWorkerHandle } from '../../kernels/pool.js';
-import { onDeath } from './lifeline.js';
+import { type HelperHost, startHelper } from './helpers.js';
 
 export interface WebKernelOptions {
   /** Workers at most; default: one a processor. 0: all work is done on the calling thread. */
   workers?: number | undefined;
+  /** Starts them; absent: there are none. */
+  host?: Comlink.Remote<HelperHost>;
 }
 
 /** Loads the module; workers start with the first work for them. Throws `io` if the module cannot be had. */
 export async function createWebKernels(options: WebKernelOptions = {}): Promise<Kernels> {
-  const workers = options.workers ?? navigator.hardwareConcurrency;
+  const { host, workers = navigator.hardwareConcurrency } = options;
   const module = await loadKernels();
-  return workers === 0 ? new InlineKernels(module) : new KernelPool({ module, workers, spawn });
+  if (host === undefined || workers === 0) return new InlineKernels(module);
+  return new KernelPool({ module, workers, spawn: () => spawn(host) });
 }
 
 /** The compiled module, shared memory or not as the page has it. Throws `io` if it cannot be had. */
@@ -38,16 +42,14 @@ export async function loadKernels(): Promise<KernelModule> {
   }
 }
 
-function spawn(): KernelWorkerHandle {
-  const name = `diskloom kernels ${crypto.randomUUID()}`;
-  const worker = new Worker(new URL('./kernel-worker.ts', import.meta.url), { type: 'module', name });
-  const ended = new AbortController();
+function spawn(host: Comlink.Remote<HelperHost>): KernelWorkerHandle {
+  let report: (cause: Error) => void = () => {};
+  const { endpoint, stop } = startHelper(host, 'kernel', (cause) => report(cause));
   return {
-    endpoint: worker,
-    terminate: () => {
-      ended.abort();
-      worker.terminate();
+    endpoint,
+    terminate: stop,
+    onFailure: (tell) => {
+      report = tell;
     },
-    onFailure: (report) => onDeath(worker, name, ended.signal, report),
   };
 }

@@ -27,11 +27,3 @@ export async function lifelineCut(name: string, signal: AbortSignal): Promise<vo
     return new Promise(() => {});
   }
 }
-
-/** Outside, of a worker of this name that says `LIVING`: tells why it is gone, or cannot be had. */
-export function onDeath(worker: Worker, name: string, signal: AbortSignal, report: (cause: Error) => void): void {
-  worker.addEventListener('error', (event) => report(new Error(event.message || 'it could not be loaded')));
-  worker.addEventListener('message', ({ data }) => {
-    if (data === LIVING) void lifelineCut(name, signal).then(() => report(new Error('the browser ended it')));
-  });
-}

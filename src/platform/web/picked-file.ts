@@ -1,13 +1,15 @@
 /** A file that was picked or is read from a server, as the commands want their storage: with a writing half, which a browser does not give. */
+import type * as Comlink from 'comlink';
 import type { MaybePromise } from '../../maybe.js';
 import { ReadOnlyStore } from '../../storage/read-only.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { BlobSource } from './blob-source.js';
 import { storageError } from './dom-errors.js';
 import { Gate } from './gate.js';
+import type { HelperHost } from './helpers.js';
 import type { Meter } from './meter.js';
 import type { Content } from './protocol.js';
-import { RemoteSource } from './remote-source.js';
+import { Remote, RemoteSource } from './remote-source.js';
 
 /** What the files of one task have in common. */
 export interface Traffic {
@@ -16,13 +18,22 @@ export interface Traffic {
   readonly gate: Gate;
   /** Names of the files that were opened, or would have been, had they been there. */
   readonly opened: Set<string>;
-  /** Ends reads that wait for a server. */
-  readonly signal: AbortSignal;
+  /** The worker that reads from web servers; started when it is first asked for. */
+  remote(): Remote;
 }
 
-/** Traffic that nobody counts or holds yet. */
-export function freeTraffic(signal: AbortSignal): Traffic {
-  return { meter: { read: 0, written: 0 }, gate: new Gate(), opened: new Set(), signal };
+/** Traffic that nobody counts or holds yet; `signal` ends reads that wait for a server. */
+export function freeTraffic(host: Comlink.Remote<HelperHost>, signal: AbortSignal): Traffic {
+  let remote: Remote | undefined;
+  return {
+    meter: { read: 0, written: 0 },
+    gate: new Gate(),
+    opened: new Set(),
+    remote: () => {
+      remote ??= new Remote(host, signal);
+      return remote;
+    },
+  };
 }
 
 export class PickedFile extends ReadOnlyStore {
@@ -37,7 +48,7 @@ export class PickedFile extends ReadOnlyStore {
   /** Throws `not-found` if a file of this machine is no longer there. */
   static async open(content: Content, name: string, traffic: Traffic): Promise<PickedFile> {
     const isRemote = 'url' in content;
-    const source = isRemote ? new RemoteSource(content, name, traffic.signal) : await openBlob(content, name);
+    const source = isRemote ? new RemoteSource(content, name, traffic.remote()) : await openBlob(content, name);
     return new PickedFile(name, source, traffic);
   }
 

@@ -1,10 +1,12 @@
 /** What a page and its engine worker say to each other: all of it can be cloned. */
+import type * as Comlink from 'comlink';
 import type { NodeInfo } from '../../commands/info.js';
 import type { PlainError } from '../../errors.js';
 import type { OptionTable, OptionValues } from '../../image/options.js';
 import type { PartitionTable } from '../../image/partitions/partitions.js';
 import type { Survey } from '../../image/survey.js';
 import type { RemoteFile } from '../net/http/remote-file.js';
+import type { HelperHost } from './helpers.js';
 import type { Reply } from './reply.js';
 
 /** Where the bytes of a file come from: this machine, or a web server. */
@@ -108,6 +110,8 @@ export type OnStep = (done: number, total: number) => void;
 
 /** What the engine worker serves; a worker does one thing in its life. */
 export interface EngineApi {
+  /** Comes first: who starts the workers that it needs. */
+  begin(host: Comlink.Remote<HelperHost>): void;
   /** Holds a lock of this name until the worker dies: whoever gets it then knows. */
   live(lock: string): Promise<void>;
   formats(): FormatInfo[];

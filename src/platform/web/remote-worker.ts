@@ -3,15 +3,15 @@
  *
  * It is told addresses and ranges and hands out what it fetched; it never gets a byte of anybody's file. So the page and
  * the engine, which have files, can be kept from all hosts but their own by their policy (`connect-src 'self'`), and this
- * worker by its own policy to fetching. Its name is that of its lifeline.
+ * worker by its own policy to fetching.
  */
 import * as Comlink from 'comlink';
 import { ImageError } from '../../errors.js';
 import { openRemote } from '../net/http/open.js';
 import { readRemote } from '../net/http/read.js';
 import { parseAddress, type RemoteFile } from '../net/http/remote-file.js';
-import { holdLifeline, LIVING } from './lifeline.js';
 import { type Reply, reply } from './reply.js';
+import { serveHelper } from './serve-helper.js';
 
 /** What the worker serves. */
 export interface RemoteApi {
@@ -67,5 +67,4 @@ function isMixed({ protocol, hostname }: URL): boolean {
   return scope.location.protocol === 'https:' && protocol === 'http:' && !isLocal;
 }
 
-Comlink.expose(new RemoteReader(), scope);
-void holdLifeline(scope.name).then(() => scope.postMessage(LIVING));
+serveHelper((port) => Comlink.expose(new RemoteReader(), port));

@@ -20,13 +20,13 @@ const ARENA_BYTES = 65536;
 export async function runVerification(
   { source, target }: VerifyRequest,
   onStep: OnStep,
-  { traffic, signal }: Control,
+  { traffic, host, signal }: Control,
 ): Promise<Verification> {
   const settings: OpenSettings = { cache: 'unsafe', share: false, chain: true, content: true, signal };
   const hash = new Sha256(instantiate(await loadKernels(), ARENA_BYTES));
   const copy = copyRequest(source, target);
   const picked = new Map([...pickedFiles(source), ...pickedFiles(copy)]);
-  const kernels = await createWebKernels();
+  const kernels = await createWebKernels({ host });
   try {
     const platform = webPlatform(kernels, { picked, target: null, traffic });
     return await ImageOpener.use(platform, trustOf(source), async (opener) => {
