@@ -3,7 +3,7 @@
  */
 import { roundUp } from '../bytes.js';
 import type { ImageError } from '../errors.js';
-import { allSettled, isPending, type MaybePromise } from '../maybe.js';
+import { gather, isPending, type MaybePromise } from '../maybe.js';
 import type { Extent, Image, ImageDetails } from './image.js';
 
 export const SECTOR = 512;
@@ -52,14 +52,14 @@ export class ConcatImage implements Image {
   }
 
   read(offset: number, into: Uint8Array): MaybePromise<void> {
-    const work: MaybePromise<void>[] = [];
-    for (let at = offset; at < offset + into.length; ) {
-      const part = this.#partAt(at);
-      const end = Math.min(part.end, offset + into.length);
-      work.push(readPadded(part.image, at - part.start, into.subarray(at - offset, end - offset)));
-      at = end;
-    }
-    return allSettled(work);
+    return gather((work) => {
+      for (let at = offset; at < offset + into.length; ) {
+        const part = this.#partAt(at);
+        const end = Math.min(part.end, offset + into.length);
+        work.add(readPadded(part.image, at - part.start, into.subarray(at - offset, end - offset)));
+        at = end;
+      }
+    });
   }
 
   details(): ImageDetails {

@@ -5,7 +5,7 @@
  * file but not in memory: those are copied together first, since one large write costs less than many small ones.
  */
 import type { Kernels } from '../kernels/kernels.js';
-import { allSettled, isPending, type MaybePromise } from '../maybe.js';
+import { gather, isPending, type MaybePromise } from '../maybe.js';
 import type { ByteSink } from '../storage/storage.js';
 
 /** Bytes at a host offset. */
@@ -40,22 +40,23 @@ export class HostWrites {
   write(sink: ByteSink, kernels: Kernels): MaybePromise<void> {
     sink.announce?.('write_aio');
     // Zeros first: a stretch of them never overlaps the bytes, but a storage may round it.
-    const zeroed = this.#zeros.map(({ offset, length }) => sink.zero(offset, length));
-    const done = allSettled(zeroed);
+    const done = gather((work) => {
+      for (const { offset, length } of this.#zeros) work.add(sink.zero(offset, length));
+    });
     return isPending(done) ? done.then(() => this.#writeParts(sink, kernels)) : this.#writeParts(sink, kernels);
   }
 
   #writeParts(sink: ByteSink, kernels: Kernels): MaybePromise<void> {
     const parts = this.#parts;
     if (parts.length === 1) return sink.write(parts[0]!.offset, parts[0]!.bytes);
-    const work: MaybePromise<void>[] = [];
-    for (let from = 0; from < parts.length; ) {
-      const to = endOfNeighbours(parts, from);
-      if (to - from === 1) work.push(sink.write(parts[from]!.offset, parts[from]!.bytes));
-      else work.push(writeTogether(parts.slice(from, to), sink, kernels));
-      from = to;
-    }
-    return allSettled(work);
+    return gather((work) => {
+      for (let from = 0; from < parts.length; ) {
+        const to = endOfNeighbours(parts, from);
+        if (to - from === 1) work.add(sink.write(parts[from]!.offset, parts[from]!.bytes));
+        else work.add(writeTogether(parts.slice(from, to), sink, kernels));
+        from = to;
+      }
+    });
   }
 }
 

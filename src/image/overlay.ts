@@ -5,7 +5,7 @@
  * lower image may be shorter or longer than the upper one, and an overlay itself: a chain is overlays all the way down.
  */
 import type { ImageError } from '../errors.js';
-import { allSettled, isPending, type MaybePromise } from '../maybe.js';
+import { gather, isPending, type MaybePromise } from '../maybe.js';
 import type { BackingReference, Extent, Image, ImageDetails, SnapshotInfo, TakeStream } from './image.js';
 import { samePacking } from './packing.js';
 import { appendExtent } from './stretches.js';
@@ -87,18 +87,18 @@ export class OverlayImage implements Image {
 
   /** One call for each stretch of neighbours that come from the same layer. */
   #readBy(extents: Extent[], offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
-    const work: MaybePromise<void>[] = [];
-    let at = offset;
-    for (let i = 0; i < extents.length; ) {
-      const through = extents[i]!.kind === 'unallocated';
-      let end = at;
-      while (i < extents.length && (extents[i]!.kind === 'unallocated') === through) end += extents[i++]!.length;
-      const part = into.subarray(at - offset, end - offset);
-      work.push(through ? this.#readLower(at, part, take) : readLayer(this.upper, at, part, take));
-      at = end;
-    }
-    if (at - offset < into.length) work.push(this.#read(at, into.subarray(at - offset), take));
-    return allSettled(work);
+    return gather((work) => {
+      let at = offset;
+      for (let i = 0; i < extents.length; ) {
+        const through = extents[i]!.kind === 'unallocated';
+        let end = at;
+        while (i < extents.length && (extents[i]!.kind === 'unallocated') === through) end += extents[i++]!.length;
+        const part = into.subarray(at - offset, end - offset);
+        work.add(through ? this.#readLower(at, part, take) : readLayer(this.upper, at, part, take));
+        at = end;
+      }
+      if (at - offset < into.length) work.add(this.#read(at, into.subarray(at - offset), take));
+    });
   }
 
   #readLower(offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {

@@ -8,7 +8,7 @@
  */
 import { corrupt, ImageError } from '../errors.js';
 import type { Codec, Kernels, Unpack } from '../kernels/kernels.js';
-import { allSettled, isPending, type MaybePromise } from '../maybe.js';
+import { type Gathering, gather, isPending, type MaybePromise } from '../maybe.js';
 import { readPadded } from '../storage/padded.js';
 import type { ByteSource } from '../storage/storage.js';
 
@@ -73,13 +73,16 @@ export class PackedClusters {
 
   /** Fills every `into`; ascending guest offsets need the fewest reads. Throws `corrupt` for a damaged stream. */
   read(wanted: readonly PackedCluster[]): MaybePromise<void> {
-    const known: MaybePromise<void>[] = [];
+    return gather((work) => this.#begin(wanted, work));
+  }
+
+  #begin(wanted: readonly PackedCluster[], work: Gathering): void {
     const jobs: Job[] = [];
     const parts: { cluster: PackedCluster; content: Uint8Array }[] = [];
     for (const cluster of wanted) {
       const { size = this.#clusterSize, take } = cluster;
       const content = take === undefined ? this.#recall(keyOf(cluster)) : undefined;
-      if (content !== undefined) known.push(copyPart(content, cluster));
+      if (content !== undefined) work.add(copyPart(content, cluster));
       else if (cluster.into.length === size) jobs.push(cluster);
       else {
         const fresh = new Uint8Array(size);
@@ -88,12 +91,12 @@ export class PackedClusters {
       }
     }
     const made = this.#make(jobs);
+    work.add(made);
     for (const { cluster, content } of parts) {
       const arriving = isPending(made) ? made.then(() => content) : content;
       this.#remember(keyOf(cluster), arriving);
-      known.push(copyPart(arriving, cluster));
+      work.add(copyPart(arriving, cluster));
     }
-    return allSettled([...known, made]);
   }
 
   /** Forgets all contents: for a writer that frees or moves compressed clusters. */
@@ -137,7 +140,9 @@ export class PackedClusters {
     const buffer = this.#kernels.buffer(bufferLength(fetches.reduce((sum, { start, end }) => sum + end - start, 0)));
     const parts = partsFor(fetches, buffer.bytes);
     try {
-      const arrived = allSettled(fetches.map(({ start }, index) => readPadded(this.#source, start, parts[index]!)));
+      const arrived = gather((work) => {
+        for (const [index, { start }] of fetches.entries()) work.add(readPadded(this.#source, start, parts[index]!));
+      });
       const unpacked = isPending(arrived)
         ? arrived.then(() => this.#unpack(fetches, parts))
         : this.#unpack(fetches, parts);

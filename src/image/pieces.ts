@@ -1,6 +1,6 @@
 /** Writing a run's pieces to where they lie in a plain disk. */
 import type { Piece } from '../kernels/kernels.js';
-import { allSettled, type MaybePromise } from '../maybe.js';
+import { gather, type MaybePromise } from '../maybe.js';
 import type { ByteSink } from '../storage/storage.js';
 
 /** Writes the pieces at `base` + their offset. Zeros are left out where `skipZeros`. */
@@ -10,12 +10,12 @@ export function writePieces(
   pieces: readonly Piece[],
   skipZeros: boolean,
 ): MaybePromise<void> {
-  const work: MaybePromise<void>[] = [];
-  for (const piece of joined(pieces)) {
-    if (piece.kind !== 'zero') work.push(store.write(base + piece.offset, piece.bytes));
-    else if (!skipZeros) work.push(store.zero(base + piece.offset, piece.length));
-  }
-  return allSettled(work);
+  return gather((work) => {
+    for (const piece of joined(pieces)) {
+      if (piece.kind !== 'zero') work.add(store.write(base + piece.offset, piece.bytes));
+      else if (!skipZeros) work.add(store.zero(base + piece.offset, piece.length));
+    }
+  });
 }
 
 /** Neighbours of one kind as one piece, if their bytes are neighbours in memory too. */

@@ -1,6 +1,6 @@
 /** A file of an archive as storage: read where it lies, its holes known. */
 import { ImageError } from '../errors.js';
-import { allSettled, type MaybePromise } from '../maybe.js';
+import { gather, type MaybePromise } from '../maybe.js';
 import type { ByteSource, StorageExtent } from '../storage/storage.js';
 import type { SparseContent, Stretch } from './tar/sparse.js';
 
@@ -26,16 +26,16 @@ export class MemberSource implements ByteSource {
   read(offset: number, into: Uint8Array): MaybePromise<void> {
     const end = offset + into.length;
     if (end > this.size) throw new ImageError('io', 'Input/output error', { file: this.name, offset });
-    const work: MaybePromise<void>[] = [];
-    let at = offset;
-    for (let index = this.#indexAt(offset); at < end; index++) {
-      const { start = end, length = 0, host = 0 } = this.#stretches[index] ?? {};
-      const from = Math.min(Math.max(start, at), end);
-      into.fill(0, at - offset, from - offset);
-      at = Math.min(end, Math.max(from, start + length));
-      if (at > from) work.push(this.archive.read(host + from - start, into.subarray(from - offset, at - offset)));
-    }
-    return allSettled(work);
+    return gather((work) => {
+      let at = offset;
+      for (let index = this.#indexAt(offset); at < end; index++) {
+        const { start = end, length = 0, host = 0 } = this.#stretches[index] ?? {};
+        const from = Math.min(Math.max(start, at), end);
+        into.fill(0, at - offset, from - offset);
+        at = Math.min(end, Math.max(from, start + length));
+        if (at > from) work.add(this.archive.read(host + from - start, into.subarray(from - offset, at - offset)));
+      }
+    });
   }
 
   extents(offset: number, length: number): StorageExtent[] {

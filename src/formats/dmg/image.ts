@@ -7,7 +7,7 @@ import type { Extent, Image, ImageDetails } from '../../image/image.js';
 import { PackedClusters, type Unpacker } from '../../image/packed.js';
 import { appendExtent } from '../../image/stretches.js';
 import type { Codec, Kernels, Unpack } from '../../kernels/kernels.js';
-import { allSettled, type MaybePromise } from '../../maybe.js';
+import { gather, type MaybePromise } from '../../maybe.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { type Chunk, isZero } from './chunks.js';
 import { decodeAdc } from './codecs/adc.js';
@@ -78,17 +78,17 @@ export class DmgImage implements Image {
     if (this.unreadable) throw this.unreadable;
     const end = offset + into.length;
     if (end > this.size) throw new ImageError('io', 'Input/output error', { offset });
-    const work: MaybePromise<void>[] = [];
-    let at = offset;
-    for (let index = this.#indexAt(offset); at < end; index++) {
-      const chunk = this.chunks[index];
-      if (chunk === undefined || chunk.start > at)
-        throw corrupt(`No chunk of the UDIF image holds the disk's byte ${at}`, { offset: at });
-      const stop = Math.min(end, chunk.end);
-      work.push(this.#readChunk(chunk, at - chunk.start, into.subarray(at - offset, stop - offset)));
-      at = stop;
-    }
-    return allSettled(work);
+    return gather((work) => {
+      let at = offset;
+      for (let index = this.#indexAt(offset); at < end; index++) {
+        const chunk = this.chunks[index];
+        if (chunk === undefined || chunk.start > at)
+          throw corrupt(`No chunk of the UDIF image holds the disk's byte ${at}`, { offset: at });
+        const stop = Math.min(end, chunk.end);
+        work.add(this.#readChunk(chunk, at - chunk.start, into.subarray(at - offset, stop - offset)));
+        at = stop;
+      }
+    });
   }
 
   details(): ImageDetails {

@@ -13,7 +13,7 @@ import type {
 import { type PackedCluster, PackedClusters } from '../../image/packed.js';
 import type { TableCache } from '../../image/table-cache.js';
 import type { Codec, Kernels } from '../../kernels/kernels.js';
-import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import { type Gathering, gather, isPending, type MaybePromise } from '../../maybe.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { type Bitmap, bitmapStretches } from './bitmaps.js';
@@ -160,13 +160,22 @@ export class QcowImage implements Image {
   }
 
   #fill(runs: readonly Run[], offset: number, into: Uint8Array, take?: TakeStream): MaybePromise<void> {
-    const work: MaybePromise<void>[] = [];
+    return gather((work) => this.#beginFilling(runs, offset, into, take, work));
+  }
+
+  #beginFilling(
+    runs: readonly Run[],
+    offset: number,
+    into: Uint8Array,
+    take: TakeStream | undefined,
+    work: Gathering,
+  ): void {
     const packed: PackedCluster[] = [];
     for (const { kind, start, length, hostOffset, packedLength } of runs) {
       const part = into.subarray(start - offset, start - offset + length);
       if (kind === 'data') {
         this.parts.source.announce?.('read_aio');
-        work.push(this.#readData(start, hostOffset!, part));
+        work.add(this.#readData(start, hostOffset!, part));
       } else if (kind === 'packed')
         packed.push({
           hostOffset: hostOffset!,
@@ -179,9 +188,8 @@ export class QcowImage implements Image {
     }
     if (packed.length > 0) {
       this.parts.source.announce?.('read_compressed');
-      work.push(this.#packed.read(packed));
+      work.add(this.#packed.read(packed));
     }
-    return allSettled(work);
   }
 }
 

@@ -2,7 +2,7 @@
 import { corrupt } from '../../errors.js';
 import type { Unpacker } from '../../image/packed.js';
 import type { Codec, Kernels, Unpack } from '../../kernels/kernels.js';
-import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import { gather, isPending, type MaybePromise } from '../../maybe.js';
 import { GRAIN_MARKER } from './layout.js';
 
 /** Bytes of a zlib stream before the deflate stream in it. */
@@ -23,7 +23,10 @@ export function grainUnpacker(kernels: Kernels, grainSize: number, hasMarkers: b
       if (into.length === grainSize) whole.push({ packed: stream, into });
       else cut.push({ packed: stream.subarray(ZLIB_HEADER), into });
     }
-    return allSettled([unpack(kernels, 'zlib', whole), unpack(kernels, 'deflate', cut)]);
+    return gather((work) => {
+      work.add(unpack(kernels, 'zlib', whole));
+      work.add(unpack(kernels, 'deflate', cut));
+    });
   };
 }
 

@@ -1,7 +1,7 @@
 /** A VMDK disk: its extents end to end. */
 import { ImageError } from '../../errors.js';
 import type { BackingReference, Extent, Image, ImageDetails, Json } from '../../image/image.js';
-import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import { gather, isPending, type MaybePromise } from '../../maybe.js';
 import type { Descriptor } from './descriptor.js';
 
 /** A stretch of the disk. */
@@ -75,14 +75,14 @@ export class VmdkImage<I extends Image = Image> implements Image {
   read(offset: number, into: Uint8Array): MaybePromise<void> {
     const end = offset + into.length;
     if (end > this.size) throw new ImageError('io', 'Input/output error', { offset });
-    const work: MaybePromise<void>[] = [];
-    for (let at = offset; at < end; ) {
-      const { image, start, end: stop } = this.placeAt(at);
-      const part = into.subarray(at - offset, Math.min(stop, end) - offset);
-      work.push(image.read(at - start, part));
-      at += part.length;
-    }
-    return allSettled(work);
+    return gather((work) => {
+      for (let at = offset; at < end; ) {
+        const { image, start, end: stop } = this.placeAt(at);
+        const part = into.subarray(at - offset, Math.min(stop, end) - offset);
+        work.add(image.read(at - start, part));
+        at += part.length;
+      }
+    });
   }
 
   /** The backing file must be what it was when this image was made over it. */

@@ -1,7 +1,7 @@
 /** Runs that reach over several extents. */
 import type { ImageWriter, PendingWrite, PreparedRun } from '../../image/image.js';
 import type { Piece } from '../../kernels/kernels.js';
-import { allSettled } from '../../maybe.js';
+import { gather } from '../../maybe.js';
 
 /** A stretch of the disk that takes what falls into it; bytes. */
 export interface Span {
@@ -19,7 +19,10 @@ export async function placeInSpans(run: PreparedRun, spans: readonly Span[]): Pr
     if (write !== undefined) writes.push(write);
   }
   if (writes.length < 2) return writes[0];
-  return () => allSettled(writes.map((write) => write()));
+  return () =>
+    gather((work) => {
+      for (const write of writes) work.add(write());
+    });
 }
 
 /** What of the run lies in [start, end) of the disk, counted from `start`. */

@@ -1,6 +1,6 @@
 /** Reading a block-mapped disk. */
 import { ImageError } from '../../errors.js';
-import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import { type Gathering, gather, isPending, type MaybePromise } from '../../maybe.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource, StorageExtent } from '../../storage/storage.js';
 import type { BackingReference, BitmapInfo, Extent, Image, ImageDetails } from '../image.js';
@@ -70,13 +70,15 @@ export class BlockImage implements Image {
     if (this.unreadable) throw this.unreadable;
     if (offset + into.length > this.size) throw new ImageError('io', 'Input/output error', { offset });
     const { map } = this.parts;
-    const reader = new Reader(this.parts, offset, into);
-    for (let index = Math.floor(offset / map.blockSize); index * map.blockSize < offset + into.length; index++) {
-      const place = map.find(index);
-      if (isPending(place)) return this.#readOn(reader, index, place);
-      reader.add(index, place);
-    }
-    return reader.run();
+    return gather((work) => {
+      const reader = new Reader(this.parts, offset, into, work);
+      for (let index = Math.floor(offset / map.blockSize); index * map.blockSize < offset + into.length; index++) {
+        const place = map.find(index);
+        if (isPending(place)) return this.#readOn(reader, index, place);
+        reader.add(index, place);
+      }
+      return reader.run();
+    });
   }
 
   details(): ImageDetails {
@@ -91,7 +93,7 @@ export class BlockImage implements Image {
     const { map } = this.parts;
     reader.add(from, await pending);
     for (let index = from + 1; index * map.blockSize < reader.end; index++) reader.add(index, await map.find(index));
-    await reader.run();
+    reader.run();
   }
 
   #extentOf(index: number, place: BlockPlace, start: number, end: number): Extent {
@@ -131,7 +133,6 @@ function splitByHoles(extent: Extent, found: readonly StorageExtent[]): Extent[]
 class Reader {
   readonly end: number;
   readonly #packed: PackedCluster[] = [];
-  readonly #work: MaybePromise<void>[] = [];
   /** A stretch of the file that is not asked for yet. */
   #host = UNALLOCATED;
   #from = 0;
@@ -141,6 +142,7 @@ class Reader {
     private readonly parts: BlockImageParts,
     private readonly offset: number,
     private readonly into: Uint8Array,
+    private readonly work: Gathering,
   ) {
     this.end = offset + into.length;
   }
@@ -171,20 +173,19 @@ class Reader {
     }
   }
 
-  run(): MaybePromise<void> {
+  run(): void {
     this.#ask();
     if (this.#packed.length > 0) {
       this.parts.source.announce?.('read_compressed');
-      this.#work.push(this.parts.packed!.read(this.#packed));
+      this.work.add(this.parts.packed!.read(this.#packed));
     }
-    return allSettled(this.#work);
   }
 
   #ask(): void {
     if (this.#host < 0) return;
     const part = this.into.subarray(this.#from - this.offset, this.#to - this.offset);
     this.parts.source.announce?.('read_aio');
-    this.#work.push(readPadded(this.parts.source, this.#host, part));
+    this.work.add(readPadded(this.parts.source, this.#host, part));
     this.#host = UNALLOCATED;
   }
 }

@@ -3,7 +3,7 @@
  * file's shows there.
  */
 import { ImageError } from '../../errors.js';
-import { allSettled, isPending, type MaybePromise } from '../../maybe.js';
+import { gather, isPending, type MaybePromise } from '../../maybe.js';
 import type { Extent } from '../image.js';
 import { appendExtent } from '../stretches.js';
 import { BlockImage, type BlockImageParts } from './block-image.js';
@@ -58,18 +58,18 @@ export class SectorImage extends BlockImage {
     return super.extents(start, Math.min(length, last * map.blockSize - start));
   }
 
-  override async read(offset: number, into: Uint8Array): Promise<void> {
+  override read(offset: number, into: Uint8Array): MaybePromise<void> {
     if (offset + into.length > this.size) throw new ImageError('io', 'Input/output error', { offset });
-    const work: MaybePromise<void>[] = [];
-    for (let at = offset; at < offset + into.length; ) {
-      for (const { kind, start, length, hostOffset } of await this.extents(at, offset + into.length - at)) {
-        const part = into.subarray(start - offset, start - offset + length);
-        if (kind === 'data') work.push(this.parts.source.read(hostOffset!, part));
-        else part.fill(0);
-        at = start + length;
+    return gather(async (work) => {
+      for (let at = offset; at < offset + into.length; ) {
+        for (const { kind, start, length, hostOffset } of await this.extents(at, offset + into.length - at)) {
+          const part = into.subarray(start - offset, start - offset + length);
+          if (kind === 'data') work.add(this.parts.source.read(hostOffset!, part));
+          else part.fill(0);
+          at = start + length;
+        }
       }
-    }
-    await allSettled(work);
+    });
   }
 
   async #bySector(index: number, start: number, end: number): Promise<Extent[]> {
