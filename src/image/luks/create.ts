@@ -1,7 +1,9 @@
 /** A new LUKS container: a random key, and one slot that a passphrase opens. */
 import type { Cryptography } from '../../crypto/cryptography.js';
 import { type CipherSpec, keyLength, SectorCipher } from '../../crypto/sector-cipher.js';
+import { ImageError } from '../../errors.js';
 import { markUuid } from '../uuid.js';
+import { hashesOf, MOST_HASHES } from './effort.js';
 import {
   HEADER,
   HEADER_AREA,
@@ -45,8 +47,8 @@ export async function createLuks(crypto: Cryptography, options: LuksOptions, pas
   const { cipher: spec, hash, iterationTime } = options;
   const key = crypto.random(keyLength(spec));
   const cipher = await SectorCipher.create(crypto, spec, key);
-  const keyIterations = await iterationsFor(crypto, hash, DIGEST_SIZE, iterationTime / KEY_CHECK_SHARE);
   const slot = await newSlot(crypto, hash, key.length, iterationTime);
+  const keyIterations = await iterationsFor(crypto, hash, DIGEST_SIZE, iterationTime / KEY_CHECK_SHARE);
   const material = await sealSlot(crypto, { cipher: spec, hash, keyBytes: key.length }, slot, passphrase, key);
   const keySalt = crypto.random(SALT_SIZE);
   const keyDigest = await crypto.pbkdf2(hash, key, keySalt, keyIterations, DIGEST_SIZE);
@@ -100,24 +102,35 @@ function text(value: string, length: number): Uint8Array {
   return bytes;
 }
 
-/** Iterations that take this machine `time` milliseconds, for a key of `length` bytes. */
+/** Iterations that take this machine `time` milliseconds, for a key of `length` bytes. Throws `invalid`. */
 async function iterationsFor(crypto: Cryptography, hash: string, length: number, time: number): Promise<number> {
-  const iterations = Math.round(time * (await iterationSpeed(crypto, hash, length)));
-  return Math.min(Math.max(iterations, LEAST_ITERATIONS), 0xffff_ffff);
+  const iterations = Math.max(Math.round(time * (await iterationSpeed(crypto, hash, length))), LEAST_ITERATIONS);
+  // the key and its check together must not be more than can be tried
+  if (hashesOf(crypto, hash, iterations, length) > MOST_HASHES / 2)
+    throw new ImageError('invalid', `iter-time ${time} is too large: the image could not be opened again`);
+  return iterations;
 }
 
-/** Iterations a millisecond that this machine does, for a key of `length` bytes. */
+/**
+ * Iterations a millisecond that this machine does, for a key of `length` bytes: the most of some trials, as a busy machine
+ * must not make weak keys.
+ */
 async function iterationSpeed(crypto: Cryptography, hash: string, length: number): Promise<number> {
   const sample = new Uint8Array(SALT_SIZE);
-  for (let iterations = 4096; ; iterations *= 2) {
+  let fastest = 0;
+  for (let iterations = 4096, trials = 0; trials < TRIALS; ) {
     const start = performance.now();
     await crypto.pbkdf2(hash, sample, sample, iterations, length);
     const elapsed = performance.now() - start;
-    if (elapsed >= MEASURING_TIME) return iterations / elapsed;
+    fastest = Math.max(fastest, iterations / elapsed);
+    if (elapsed >= MEASURING_TIME) trials++;
+    if (iterations / fastest < MEASURING_TIME) iterations *= 2;
   }
+  return fastest;
 }
 
-/** Milliseconds. */
+const TRIALS = 3;
+/** Milliseconds of a trial. */
 const MEASURING_TIME = 20;
 
 /** RFC 9562, version 4. */

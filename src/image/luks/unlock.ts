@@ -5,11 +5,9 @@ import { SectorCipher } from '../../crypto/sector-cipher.js';
 import { mergeKey, splitKey } from '../../crypto/stripes.js';
 import { ImageError } from '../../errors.js';
 import type { ByteSource } from '../../storage/storage.js';
+import { Effort } from './effort.js';
 import type { KeySlot, LuksHeader } from './header.js';
 import { materialLength, STRIPES } from './layout.js';
-
-/** Key derivations that take longer than minutes are not begun: a header may claim 2^32 iterations. */
-const MOST_ITERATIONS = 2 ** 28;
 
 /** What of a header concerns its keys. */
 export type KeyRules = Pick<
@@ -29,8 +27,9 @@ export async function unlockLuks(
   offset = 0,
 ): Promise<Uint8Array> {
   requireHash(crypto, header.hash);
+  const effort = new Effort(crypto);
   for (const slot of header.slots) {
-    const key = await unlockSlot(crypto, source, header, slot, passphrase, offset);
+    const key = await unlockSlot(crypto, source, header, slot, passphrase, offset, effort);
     if (key !== null) return key;
   }
   throw new ImageError('denied', 'Invalid password, cannot unlock any keyslot');
@@ -44,12 +43,13 @@ export async function unlockSlot(
   slot: KeySlot,
   passphrase: Uint8Array,
   offset = 0,
+  effort = new Effort(crypto),
 ): Promise<Uint8Array | null> {
   if (!slot.active) return null;
   const material = new Uint8Array(materialLength(header.keyBytes));
   await source.read(offset + slot.materialOffset, material);
-  const key = await openSlot(crypto, header, slot, passphrase, material);
-  return (await isRightKey(crypto, header, key)) ? key : null;
+  const key = await openSlot(crypto, header, slot, passphrase, material, effort);
+  return (await isRightKey(header, key, effort)) ? key : null;
 }
 
 /** Throws `unsupported` unless the platform has the hash. */
@@ -67,7 +67,7 @@ export async function sealSlot(
 ): Promise<Uint8Array> {
   const material = new Uint8Array(materialLength(rules.keyBytes));
   material.set(await splitKey(crypto, rules.hash, key, STRIPES));
-  const cipher = await slotCipher(crypto, rules, slot, passphrase);
+  const cipher = await slotCipher(crypto, rules, slot, passphrase, new Effort(crypto));
   cipher.encrypt(material, material, 0);
   return material;
 }
@@ -78,8 +78,9 @@ async function openSlot(
   slot: KeySlot,
   passphrase: Uint8Array,
   material: Uint8Array,
+  effort: Effort,
 ): Promise<Uint8Array> {
-  const cipher = await slotCipher(crypto, rules, slot, passphrase);
+  const cipher = await slotCipher(crypto, rules, slot, passphrase, effort);
   cipher.decrypt(material, material, 0);
   return mergeKey(crypto, rules.hash, material.subarray(0, rules.keyBytes * STRIPES), rules.keyBytes);
 }
@@ -89,22 +90,17 @@ async function slotCipher(
   { cipher, hash, keyBytes }: Pick<KeyRules, 'cipher' | 'hash' | 'keyBytes'>,
   { salt, iterations }: Pick<KeySlot, 'salt' | 'iterations'>,
   passphrase: Uint8Array,
+  effort: Effort,
 ): Promise<SectorCipher> {
-  const slotKey = await crypto.pbkdf2(hash, passphrase, salt, checkedIterations(iterations), keyBytes);
+  const slotKey = await effort.derive(hash, passphrase, salt, iterations, keyBytes);
   return SectorCipher.create(crypto, cipher, slotKey);
 }
 
 async function isRightKey(
-  crypto: Cryptography,
   { hash, keySalt, keyIterations, keyDigest }: KeyRules,
   key: Uint8Array,
+  effort: Effort,
 ): Promise<boolean> {
-  const digest = await crypto.pbkdf2(hash, key, keySalt, checkedIterations(keyIterations), keyDigest.length);
+  const digest = await effort.derive(hash, key, keySalt, keyIterations, keyDigest.length);
   return digest.every((byte, at) => byte === keyDigest[at]);
-}
-
-function checkedIterations(iterations: number): number {
-  if (iterations > MOST_ITERATIONS)
-    throw new ImageError('unsupported', `PBKDF iterations ${iterations} larger than ${MOST_ITERATIONS}`);
-  return iterations;
 }

@@ -1,6 +1,6 @@
 /** What is refused, in one line and with qemu-img's words: wrong secrets and options, damaged headers. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import { builtCli } from '../../support/built-cli.js';
 import { describeWith } from '../../support/judges.js';
@@ -100,6 +100,32 @@ describeWith(['qemu-img'], 'LUKS images that are refused', () => {
     const outcome = await ours(...convert('broken.luks'));
     expect(outcome).toEqual(theirs(...convert('broken.luks')));
     expect(outcome.status).toBe(1);
+  });
+
+  it.each([
+    ['the key check', [164]],
+    ['one slot', [212]],
+    ['all slots', Array.from({ length: 8 }, (_, slot) => 212 + 48 * slot)],
+  ])('2^32 iterations of %s are not begun', async (_, places) => {
+    const image = readFileSync(scratch('theirs.luks'));
+    for (const at of places) {
+      image.writeUInt32BE(0xffffffff, at);
+      if (at >= 212) image.writeUInt32BE(0x00ac71f3, at - 4);
+    }
+    writeFileSync(scratch('endless.luks'), image);
+    const start = Date.now();
+    const { status, stderr } = await ours(...convert('endless.luks'));
+    expect(status).toBe(1);
+    expect(stderr).toContain('Too many PBKDF iterations, 4294967295');
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(Date.now() - start).toBeLessThan(60_000);
+    expect(existsSync(scratch('x.raw'))).toBe(false);
+  });
+
+  it('an image that could not be opened again is not made', async () => {
+    const { status, stderr } = await ours(...create('key-secret=sec0,iter-time=4000000000'));
+    expect([status, stderr]).toEqual([1, expect.stringContaining('is too large: the image could not be opened again')]);
+    expect(existsSync(scratch('x.luks'))).toBe(false);
   });
 
   it.each([100, 3000, 100_000, 2 * MIB - 100_000])('a file cut off at %i bytes is refused', async (length) => {
