@@ -14,7 +14,7 @@ import { isPending, type MaybePromise } from '../../maybe.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource } from '../../storage/storage.js';
 
-const HEADER = fields('little', {
+export const HEADER = fields('little', {
   magic: [0, { bytes: 32 }],
   type: [32, { bytes: 16 }],
   subtype: [48, { bytes: 16 }],

@@ -18,7 +18,7 @@ import type { ByteSource } from '../../storage/storage.js';
 const TEXT = '#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\n';
 
 /** Behind 128 bytes of text; big-endian. */
-const HEADER = fields('big', { blockSize: [128, 'u32'], blocks: [132, 'u32'] });
+export const HEADER = fields('big', { blockSize: [128, 'u32'], blocks: [132, 'u32'] });
 /** Where each block begins, and where the last one ends; 64-bit. */
 const OFFSETS_AT = 136;
 
