@@ -12,7 +12,7 @@ import { createOptionsHelp, ownOptionsHelp } from '../create-help.js';
 import { runLong } from '../long-work.js';
 import { helpOption, integerArgument, type Option, option, parseInto, sizeArgument } from '../options.js';
 import { print } from '../output.js';
-import { printWarning } from '../program.js';
+import { printedEvents, printWarning } from '../program.js';
 import {
   appendOptions,
   environmentIdentity,
@@ -155,7 +155,14 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
   await runLong(request, ({ signal, start, update }) =>
     convertImages(
       platform,
-      { ...request, sources: names, target, signal, countsData: request.progress && !process.stdout.isTTY },
+      {
+        ...request,
+        sources: names,
+        target,
+        signal,
+        countsData: request.progress && !process.stdout.isTTY,
+        events: printedEvents,
+      },
       { onStart: start, onProgress: update, onWarning },
     ),
   );

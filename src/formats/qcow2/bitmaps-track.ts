@@ -24,6 +24,7 @@ interface Notes {
 export class BitmapTracker {
   readonly #notes: Notes[] = [];
   #isStarted = false;
+  #isPaused = false;
 
   constructor(
     private readonly parts: WritingParts,
@@ -48,8 +49,19 @@ export class BitmapTracker {
     for (const [index, bitmap] of marked.entries()) this.#notes[index]!.bitmap = bitmap;
   }
 
+  /** Runs `work`, whose writes are not the guest's: bitmaps do not record them. */
+  async unnoted(work: () => Promise<void>): Promise<void> {
+    this.#isPaused = true;
+    try {
+      await work();
+    } finally {
+      this.#isPaused = false;
+    }
+  }
+
   /** Guest bytes [start, end) change. */
   note(start: number, end: number): void {
+    if (this.#isPaused) return;
     for (const { bitmap, bits } of this.#notes) if (bits !== null) setBits(bits, bitmap.granularity, start, end);
   }
 

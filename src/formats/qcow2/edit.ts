@@ -61,7 +61,7 @@ export async function openToWrite(
   const { cipher } = encryption;
   const tuning = tableTuning(context, clusterSizeOf(header));
   const writing = writingParts({ header, store, data, kernels, refcountTable, inPlace: true, tuning, cipher });
-  writing.refcounts.protect(await ProtectedRanges.of(store, header, snapshots, refcountTable));
+  writing.refcounts.protect(await ProtectedRanges.of(store, header, snapshots, refcountTable, context.events));
   const parts: QcowParts = {
     header,
     source: store,

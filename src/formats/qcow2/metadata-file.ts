@@ -4,11 +4,10 @@
  * As in any change in place, what is referred to is counted and complete before the reference is on disk, and what was
  * given up is freed after the reference is gone: an interrupted change leaves leaks at worst.
  */
-import { corrupt, type ImageError } from '../../errors.js';
+import type { ImageError } from '../../errors.js';
 import type { CheckEvents } from '../../image/check.js';
-import { markingAsCorrupt } from './corruption.js';
+import { markCorrupt } from './corruption.js';
 import { serializeHeader } from './header.js';
-import { HEADER_V3, INCOMPATIBLE } from './layout.js';
 import { type WritingParts, writingParts } from './parts.js';
 import { ProtectedRanges } from './protected.js';
 import type { Snapshot } from './snapshots.js';
@@ -39,7 +38,7 @@ export class MetadataFile {
   async adoptRefcounts(refcountTable: Float64Array): Promise<void> {
     const { header, store, data, kernels, cipher } = this.writing;
     this.writing = writingParts({ header, store, data, kernels, refcountTable, inPlace: true, cipher });
-    this.writing.refcounts.protect(await ProtectedRanges.of(store, header, this.snapshots, refcountTable));
+    this.writing.refcounts.protect(await ProtectedRanges.of(store, header, this.snapshots, refcountTable, this.events));
     this.writing.refcounts.holdFreed();
     this.#refcountTableOffset = header.refcountTableOffset;
   }
@@ -84,17 +83,9 @@ export class MetadataFile {
 
   /** The metadata contradict themselves: the image is marked as corrupt. Returns the failure to throw. */
   async signalCorruption(message: string): Promise<ImageError> {
-    this.events?.onFinding(markingAsCorrupt(message));
-    const { store, header } = this.writing;
-    if (header.version === 3) {
-      const bytes = new Uint8Array(HEADER_V3.size);
-      await store.read(0, bytes);
-      const { incompatibleFeatures } = HEADER_V3.read(bytes);
-      HEADER_V3.write(bytes, { incompatibleFeatures: incompatibleFeatures | INCOMPATIBLE.corrupt });
-      await store.write(0, bytes);
-      await this.flush();
-    }
-    return corrupt('Input/output error');
+    const failure = await markCorrupt(this.writing.store, this.writing.header, message, this.events);
+    await this.flush();
+    return failure;
   }
 
   /** A failure besides the one that is thrown. */

@@ -120,7 +120,7 @@ export class Refcounts {
     const first = offset / this.#clusterSize;
     for (;;) {
       const free = yield* this.#table.countFree(first, expected);
-      this.#checkProtected(first, free);
+      yield* this.#checkProtected(first, free);
       if (free === 0) return 0;
       if (!(yield* this.#add(first, free))) continue;
       this.#open = { first, count: Math.min(count, free), counted: free };
@@ -135,7 +135,7 @@ export class Refcounts {
     const end = open.first + open.count + count;
     if (open.counted === 0) {
       if ((yield* this.#table.countFree(end - count, count)) < count) return false;
-      this.#checkProtected(end - count, count);
+      yield* this.#checkProtected(end - count, count);
       this.#cursor = Math.max(this.#cursor, end);
     } else if (end > open.first + open.counted) return false;
     open.count += count;
@@ -304,7 +304,7 @@ export class Refcounts {
   *#findFree(count: number): Steps<number> {
     const first = yield* this.#table.findFree(this.#cursor, count);
     this.#cursor = first + count;
-    this.#checkProtected(first, count);
+    yield* this.#checkProtected(first, count);
     return first;
   }
 
@@ -352,8 +352,10 @@ export class Refcounts {
     }
   }
 
-  #checkProtected(first: number, count: number): void {
-    this.#protected?.check(first * this.#clusterSize, count * this.#clusterSize);
+  /** Throws `corrupt`, with the image marked so, where what is about to be allocated holds metadata. */
+  *#checkProtected(first: number, count: number): Steps<void> {
+    const [start, length] = [first * this.#clusterSize, count * this.#clusterSize];
+    if (this.#protected?.meets(start, length)) throw yield* settle(this.#protected.refuse(start, length));
   }
 
   #hold(first: number, count: number): void {

@@ -59,7 +59,7 @@ export async function resizeDisk(
   const before = header.size;
   checkResize(header, bitmaps, size);
   if (size < before) await editor.inTurn(() => shrinkTables(editor, size, before));
-  else await grow(editor, size, request);
+  else await editor.tracker.unnoted(() => grow(editor, size, request));
   editor.setSize(size);
   await editor.inTurn(() => enterSize(editor, size));
 }

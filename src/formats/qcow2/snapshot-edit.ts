@@ -218,7 +218,9 @@ export class SnapshotEditor {
     const { store, header, refcounts, clusterTables } = this.editor.parts;
     await this.editor.commit();
     clusterTables.forget();
-    refcounts.protect(await ProtectedRanges.of(store, header, this.entries, refcounts.table.offsets));
+    refcounts.protect(
+      await ProtectedRanges.of(store, header, this.entries, refcounts.table.offsets, this.editor.events),
+    );
     const freed = this.#freed;
     this.#freed = [];
     for (const { offset, length } of freed) {
