@@ -25,7 +25,7 @@ import {
 import { FIRST_LENGTH, LONGEST_MATCH, slotOfDistance, slotOfLength } from './format';
 import { openLiterals, passRandom, shortestUseful, surveyLiterals } from './literals';
 import { CHECK_AFTER_PASS, CHECK_BYTES, openSplit, shouldSplit } from './split';
-import { LONGEST_BLOCK, LONGEST_LAST_BLOCK, packMatch, SEQUENCES } from './workspace';
+import { packMatch, SEQUENCES, SEQUENCES_SIZE } from './workspace';
 
 /** Stores a run of literals and the match behind it, and counts the match. */
 @inline
@@ -54,6 +54,9 @@ function isBetter(found: u32, held: u32, ahead: u32): bool {
 
 /** Bytes at the end that are sent as literals: enough to load a word one position ahead. */
 const TAIL: usize = ENTER_BYTES + 1;
+
+/** Behind it there may be no room for what comes before the next check, a sequence for three bytes, and the last. */
+const LAST_CHECKED: usize = SEQUENCES + SEQUENCES_SIZE - (CHECK_BYTES / 3 + 2) * 8;
 
 // What stays from block to block.
 let window: u32 = 0;
@@ -102,7 +105,6 @@ export function parse(
 function parseBlock(start: usize, end: usize): usize {
   const mask = linkMaskOf(window);
   const searchEnd = end - min(TAIL, end - start);
-  const blockEnd = end - start <= LONGEST_LAST_BLOCK ? searchEnd : start + LONGEST_BLOCK;
   const shortest = shortestUseful(surveyLiterals(start, end), depth);
   let at = start;
   let check = at + CHECK_BYTES;
@@ -114,13 +116,13 @@ function parseBlock(start: usize, end: usize): usize {
   let next3 = head3(next);
   let next4 = head4(next);
 
-  while (at < blockEnd) {
+  while (at < searchEnd) {
     if (at >= check) {
       if (at >= refreshAt) {
         refreshHeads(<u32>at + bias, window);
         refreshAt = at + refreshInterval(window);
       }
-      if (shouldSplit(at - start, end - at)) break;
+      if (sequence > LAST_CHECKED || shouldSplit(at - start, end - at)) break;
       const passed = passRandom(at, searchEnd);
       check = at + passed + (passed > 0 ? CHECK_AFTER_PASS : CHECK_BYTES);
       if (passed > 0) {

@@ -34,8 +34,9 @@ const FIRST_LONG_SLOT: u32 = 6;
 /** The sum of differences of shares, in 512ths, that ends a block. */
 const THRESHOLD: u32 = 200;
 
-/** Every so many bytes of a block lower the threshold by one share of its symbols. */
+/** Every so many bytes of a block, up to a length, lower the threshold by one share of its symbols. */
 const PATIENCE: usize = 4096;
+const MOST_PATIENCE: usize = 131072;
 
 /** Blocks below this length and number of symbols are ended only for twice the reason. */
 const SHORT_BLOCK: usize = 10000;
@@ -103,5 +104,5 @@ function differs(length: usize, newSymbols: u32): bool {
   let threshold = (<u64>newSymbols * THRESHOLD * oldSymbols) >> 9;
   const symbols = oldSymbols + newSymbols;
   if (length < SHORT_BLOCK && symbols < FEW_SYMBOLS) threshold += (threshold * (FEW_SYMBOLS - symbols)) >> 13;
-  return difference + <u64>(length / PATIENCE) * oldSymbols >= threshold;
+  return difference + <u64>(min(length, MOST_PATIENCE) / PATIENCE) * oldSymbols >= threshold;
 }

@@ -62,15 +62,11 @@ export const DISTANCE_COSTS: usize = LENGTH_COSTS + 260 * 4;
 export const MATCHER: usize = DEFLATE_WORKSPACE + 64 * KIB;
 
 /**
- * Longest block in bytes, before the match that crosses its end; the last one may be a quarter longer. Splitting ends
- * most blocks long before; the header of a longer one would not be missed.
+ * The sequences of a block: so many that splitting ends most blocks long before, while a block of long matches may hold
+ * a whole unit.
  */
-export const LONGEST_BLOCK: usize = 128 * KIB;
-export const LONGEST_LAST_BLOCK: usize = LONGEST_BLOCK + LONGEST_BLOCK / 4;
-
-/** At most one sequence for three bytes of a block, and the last. */
 export const SEQUENCES: usize = MATCHER + 512 * KIB;
-const SEQUENCES_SIZE: usize = (LONGEST_LAST_BLOCK / 3 + 512) * 8;
+export const SEQUENCES_SIZE: usize = 54 * KIB * 8;
 
 /** Blocks of the optimal parser are half as long. */
 export const LONGEST_OPTIMAL_BLOCK: usize = 64 * KIB;

@@ -61,7 +61,7 @@ export async function copyDifferences(kernels: Kernels, copy: DifferenceCopy): P
       readInto(copy.before, offset, before.bytes, 'old'),
       readInto(copy.after, offset, after.bytes, 'new'),
     ]);
-    const differences = findDifferences(offset, before.bytes, after.bytes, target.clusterSize);
+    const differences = findDifferences(offset, before.bytes, after.bytes, unitOf(copy));
     release(after);
     return { differences, before };
   };
@@ -78,7 +78,9 @@ export async function copyDifferences(kernels: Kernels, copy: DifferenceCopy): P
 }
 
 /** What the target does not hold itself and what may differ, front to back. */
-async function* chunks({ target, before, after, between }: DifferenceCopy): AsyncGenerator<Range> {
+async function* chunks(copy: DifferenceCopy): AsyncGenerator<Range> {
+  const { target, before, after, between } = copy;
+  const unit = unitOf(copy);
   const own = new ExtentCursor(target);
   const mayDiffer = new ChangeCursor(before, after, between);
   for (let offset = 0; offset < target.size; ) {
@@ -89,7 +91,7 @@ async function* chunks({ target, before, after, between }: DifferenceCopy): Asyn
       continue;
     }
     const same = await mayDiffer.sameUntil(offset);
-    const next = same >= end ? end : roundDown(same, target.clusterSize);
+    const next = same >= end ? end : roundDown(same, unit);
     if (next <= offset) {
       const stop = Math.min(end, roundDown(offset, CHUNK) + CHUNK);
       yield { offset, length: stop - offset };
@@ -137,12 +139,12 @@ async function readInto(disk: Image, offset: number, into: Uint8Array, which: 'o
   }
 }
 
-/** Neighbouring clusters that differ are one stretch. `offset` may lie within a cluster. */
-function findDifferences(offset: number, before: Uint8Array, after: Uint8Array, clusterSize: number): Difference[] {
+/** Neighbouring units that differ are one stretch. `offset` may lie within a unit. */
+function findDifferences(offset: number, before: Uint8Array, after: Uint8Array, unit: number): Difference[] {
   const found: Difference[] = [];
   const end = offset + before.length;
   for (let at = offset; at < end; ) {
-    const next = Math.min(end, roundDown(at, clusterSize) + clusterSize);
+    const next = Math.min(end, roundDown(at, unit) + unit);
     const [from, to] = [at - offset, next - offset];
     const last = found.at(-1);
     if (firstDifference(before.subarray(from, to), after.subarray(from, to)) !== null) {
@@ -156,6 +158,11 @@ function findDifferences(offset: number, before: Uint8Array, after: Uint8Array, 
     difference.bytes = before.subarray(from, from + difference.length);
   }
   return found;
+}
+
+/** What is compared and copied as one: the smallest piece that takes space of its own; bytes. */
+function unitOf({ target, compress }: DifferenceCopy): number {
+  return compress ? target.clusterSize : (target.subclusterSize ?? target.clusterSize);
 }
 
 /** Beyond the end of the old backing file there were zeros: they need no space. */

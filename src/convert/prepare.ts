@@ -74,15 +74,14 @@ async function packUnits(
   sparse: number,
 ): Promise<Piece[]> {
   const { unit } = encoding;
-  const results = await kernels.pack(bytes, encoding);
+  const results = await kernels.pack(bytes, sparse === 0 ? { ...encoding, packsZeros: true } : encoding);
   return results.map((result, index): Piece => {
     const at = index * unit;
     const length = Math.min(unit, bytes.length - at);
     if (result.kind === 'packed') {
       return { kind: 'packed', offset: offset + at, length, bytes: bytes.subarray(at, at + result.length) };
     }
-    const isData = result.kind === 'plain' || sparse === 0;
-    return plainPiece(isData, offset + at, bytes.subarray(at, at + length));
+    return plainPiece(result.kind === 'plain', offset + at, bytes.subarray(at, at + length));
   });
 }
 

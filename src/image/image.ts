@@ -197,6 +197,8 @@ export interface ResizeRequest {
 
 /** An image that can be changed in place: convert -n, commit, rebase, resize. */
 export interface EditableImage extends Image, ImageWriter {
+  /** Bytes of the smallest piece of the disk that gets a place of its own; absent: `clusterSize`. */
+  readonly subclusterSize?: number;
   /** Guest disk in bytes; another one after `resize`. */
   readonly size: number;
   write(offset: number, bytes: Uint8Array): Promise<void>;

@@ -27,6 +27,8 @@ export interface UnitEncoding {
   readonly limit: number;
   /** Streams of this codec and unit may be taken over as they are: the user has not asked for a level. */
   readonly takesStreams?: boolean;
+  /** A unit of zeros is compressed like any other. */
+  readonly packsZeros?: boolean;
 }
 
 /** A stretch of a run, as it is to be placed. `offset` and `length` are guest bytes. */

@@ -14,7 +14,7 @@ export function packUnits(kernel: WasmKernel, bytes: Uint8Array, encoding: UnitE
 
 /** Compresses one unit over itself. */
 function packUnit(kernel: WasmKernel, unit: Uint8Array, encoding: UnitEncoding): UnitResult {
-  if (kernel.isZero(unit)) return { kind: 'zero' };
+  if (!encoding.packsZeros && kernel.isZero(unit)) return { kind: 'zero' };
   const whole = unit.length === encoding.unit ? unit : filledUp(unit, encoding.unit);
   const packed = compress(kernel, whole, encoding);
   // A short last unit has no room behind it, so its stream must also be shorter than what it holds.

@@ -208,6 +208,14 @@ export class ClusterTables {
     return (page.view.getUint32(at + 12) & (1 << this.#subclusterOf(guest))) !== 0;
   }
 
+  /** With extended L2 entries: whether subclusters may be given places without the others of their cluster. */
+  *takesParts(table: number, cluster: number): Steps<boolean> {
+    const { page, at } = yield* this.#place(table, cluster);
+    const [high, low] = [page.view.getUint32(at), page.view.getUint32(at + 4)];
+    if (this.#hostInPlace(page.view, at) !== null) return true;
+    return !isCompressed(high) && hostOffsetOf(high, low) === 0;
+  }
+
   /** Host pages of the L1 table, which must be in the file after the L2 tables. */
   isL1(offset: number): boolean {
     const { l1TableOffset, l1Size } = this.header;

@@ -38,10 +38,10 @@ import type { Bitmap } from './bitmaps.js';
 import { BitmapTracker } from './bitmaps-track.js';
 import { BitmapStore } from './bitmaps-write.js';
 import { canReset, dropClusters, resetImage } from './empty.js';
-import { clearStore } from './encryption.js';
-import { serializeHeader } from './header.js';
+import { hasExtendedL2, serializeHeader } from './header.js';
 import { QcowImage, type QcowParts } from './image.js';
-import { AUTOCLEAR, LIMITS } from './layout.js';
+import { AUTOCLEAR, LIMITS, SUBCLUSTERS } from './layout.js';
+import { PartWriter } from './part-writes.js';
 import { dataSink, encodingOf, runToPlace, unitOf, type WritingParts } from './parts.js';
 import { PlacedWrites } from './placed-writes.js';
 import { type ResizingEditor, resizeDisk } from './resize.js';
@@ -58,6 +58,7 @@ const SECTOR = 512;
 
 export class QcowEditor extends QcowImage implements EditableImage {
   readonly unit: number;
+  readonly subclusterSize: number;
   readonly encoding: UnitEncoding | null;
   readonly unordered = false;
   readonly readsZero = false;
@@ -66,6 +67,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
   readonly #tracker: BitmapTracker;
   readonly #sink: ByteSink;
   readonly #placed = new PlacedWrites();
+  readonly #partWriter: PartWriter;
   readonly #snapshots: SnapshotEditor;
   /** The file says that it is being changed, as far as the format has words for it. */
   #isPrepared = false;
@@ -83,6 +85,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
     const { header, clusterTables, refcounts, placer, space, dataSpace } = writing;
     this.#sink = dataSink(writing);
     this.unit = unitOf(header);
+    this.subclusterSize = this.clusterSize / (hasExtendedL2(header) ? SUBCLUSTERS : 1);
     this.encoding = request.compress ? encodingOf(header, null) : null;
     this.#bitmapStore = new BitmapStore(writing, parts.bitmaps);
     this.#tracker = new BitmapTracker(writing, this.#bitmapStore, parts.bitmaps);
@@ -106,6 +109,14 @@ export class QcowEditor extends QcowImage implements EditableImage {
       events,
       fail: (error: unknown) => this.#placed.fail(error),
     };
+    this.#partWriter = new PartWriter({
+      image: this,
+      writing,
+      openBacking: async () => (await request.backing?.()) ?? null,
+      note: (start, end) => this.#tracker.note(start, end),
+      placeWhole: (piece) => this.#placeAndWrite(piece),
+      placePart: (piece) => this.#placeAndWrite(piece, true),
+    });
     this.#snapshots = new SnapshotEditor(editing, parts.snapshots);
   }
 
@@ -118,7 +129,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
     this.#check(offset, bytes.length);
     for (let at = 0; at < bytes.length; ) {
       const end = Math.min(bytes.length, roundDown(offset + at, CHUNK) + CHUNK - offset);
-      await this.#inTurn(() => this.#writeChunk(offset + at, bytes.subarray(at, end)));
+      await this.#inTurn(() => this.#partWriter.write(offset + at, bytes.subarray(at, end)));
       at = end;
     }
   }
@@ -166,7 +177,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
       tracker: this.#tracker,
       inTurn: (work) => this.#inTurn(work),
       read: (offset, into) => this.read(offset, into),
-      readThrough: (offset, length) => this.#readThrough(offset, length),
+      readThrough: (offset, length) => this.#partWriter.readThrough(offset, length),
       write: (offset, bytes) => this.write(offset, bytes),
       zero: (offset, length) => this.zero(offset, length),
       setSize: (bytes) => {
@@ -269,10 +280,11 @@ export class QcowEditor extends QcowImage implements EditableImage {
     }
   }
 
-  #place(run: PreparedRun): MaybePromise<PendingWrite | undefined> {
+  /** @param isPart as for `RunPlacer.placePart` */
+  #place(run: PreparedRun, isPart = false): MaybePromise<PendingWrite | undefined> {
     const writes = new HostWrites();
     try {
-      const placed = perform(this.#placeSteps(run, writes));
+      const placed = perform(this.#placeSteps(run, isPart, writes));
       if (isPending(placed))
         return placed.then(
           () => this.#pendingWrite(writes),
@@ -284,76 +296,17 @@ export class QcowEditor extends QcowImage implements EditableImage {
     return this.#pendingWrite(writes);
   }
 
-  async #placeAndWrite(piece: Piece): Promise<void> {
+  async #placeAndWrite(piece: Piece, isPart = false): Promise<void> {
     const { offset, length } = piece;
     if (length === 0) return;
-    const write = await this.#place({ offset, length, pieces: [piece] });
+    const write = await this.#place({ offset, length, pieces: [piece] }, isPart);
     await write?.();
-  }
-
-  /** Writes `bytes`: whole clusters as they are, parts of clusters in place or together with what is around them. */
-  async #writeChunk(offset: number, bytes: Uint8Array): Promise<void> {
-    const end = offset + bytes.length;
-    const part = (from: number, to: number) => bytes.subarray(from - offset, to - offset);
-    const first = Math.min(end, roundUp(offset, this.clusterSize));
-    const last = end === this.size ? end : Math.max(first, roundDown(end, this.clusterSize));
-    if (first > offset) await this.#writePart(offset, part(offset, first));
-    if (last > first)
-      await this.#placeAndWrite({ kind: 'data', offset: first, length: last - first, bytes: part(first, last) });
-    if (end > last) await this.#writePart(last, part(last, end));
-  }
-
-  async #writePart(offset: number, bytes: Uint8Array): Promise<void> {
-    const host = await this.#hostInPlace(offset, bytes.length);
-    if (host !== null) {
-      this.#tracker.note(offset, offset + bytes.length);
-      const { data, cipher } = this.writing;
-      const clear = clearStore(data, cipher, offset, host);
-      await clear.store.write(clear.offset, bytes);
-      return;
-    }
-    const start = roundDown(offset, this.clusterSize);
-    const cluster = await this.#readThrough(start, Math.min(this.clusterSize, this.size - start));
-    cluster.set(bytes, offset - start);
-    await this.#placeAndWrite({ kind: 'data', offset: start, length: cluster.length, bytes: cluster });
-  }
-
-  /** Where a part of a cluster lies if it is plain data that may be overwritten. */
-  async #hostInPlace(offset: number, length: number): Promise<number | null> {
-    const { clusterTables } = this.writing;
-    const runs = await this.map.all(offset, offset + length);
-    if (runs.length !== 1 || runs[0]!.kind !== 'data') return null;
-    const table = await perform(clusterTables.table(offset));
-    const row = await perform(clusterTables.row(table, Math.floor(offset / this.clusterSize), 1));
-    return row.host === null ? null : row.host + (offset % this.clusterSize);
-  }
-
-  /** What the guest sees, the backing file's content included. */
-  async #readThrough(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    await this.read(offset, bytes);
-    if (this.backing === null) return bytes;
-    for (const { kind, start, length: count } of await this.map.all(offset, offset + length)) {
-      if (kind === 'unallocated')
-        await this.#readBacking(start, bytes.subarray(start - offset, start - offset + count));
-    }
-    return bytes;
-  }
-
-  async #readBacking(offset: number, into: Uint8Array): Promise<void> {
-    const backing = (await this.request.backing?.()) ?? null;
-    if (backing === null)
-      throw new ImageError('invalid', `Writing less than a cluster needs the backing file '${this.backing!.name}'`);
-    const length = Math.min(into.length, backing.size - offset);
-    if (length > 0) await backing.read(offset, into.subarray(0, length));
   }
 
   /** Zeros in a part of a cluster; nothing to do where there are only zeros. */
   async #zeroPart(start: number, end: number): Promise<void> {
-    if (start >= end) return;
-    const runs = await this.map.all(start, end);
-    const isZero = runs.every(({ kind }) => kind === 'zero' || (kind === 'unallocated' && this.backing === null));
-    if (!isZero) await this.write(start, new Uint8Array(end - start));
+    if (start < end && !(await this.#partWriter.isZero(start, end)))
+      await this.write(start, new Uint8Array(end - start));
   }
 
   #check(offset: number, length: number): void {
@@ -361,10 +314,11 @@ export class QcowEditor extends QcowImage implements EditableImage {
       throw new ImageError('io', 'Input/output error', { file: this.writing.store.name, offset });
   }
 
-  *#placeSteps(run: PreparedRun, writes: HostWrites): Steps<void> {
+  *#placeSteps(run: PreparedRun, isPart: boolean, writes: HostWrites): Steps<void> {
     yield* this.#makeRoom();
     this.#tracker.note(run.offset, run.offset + run.length);
-    yield* this.#runs.place(runToPlace(this.writing, run), writes);
+    const placed = runToPlace(this.writing, run);
+    yield* isPart ? this.#runs.placePart(placed, writes) : this.#runs.place(placed, writes);
   }
 
   #pendingWrite(writes: HostWrites): PendingWrite | undefined {

@@ -35,6 +35,9 @@ type PackedPiece = Extract<Piece, { kind: 'packed' }>;
 
 function* noPause(): Steps<void> {}
 
+/** Bytes that are written at once; long enough not to be copied together. */
+const STORED_ZEROS = 1024 * 1024;
+
 const ZEROS = new Uint8Array(64 * 1024);
 
 export class RunPlacer {
@@ -65,6 +68,12 @@ export class RunPlacer {
       if (piece.kind === 'data') yield* this.#placeData(piece, writes);
       else if (piece.kind === 'packed') yield* this.#placePacked(piece, writes);
     }
+  }
+
+  /** Gives data that end on subclusters a place in clusters that hold nothing else, or hold it in place. */
+  *placePart(run: PreparedRun, writes: HostWrites): Steps<void> {
+    this.#grid.startRun(run);
+    for (const piece of run.pieces as DataPiece[]) yield* this.#placeData(piece, writes);
   }
 
   /** Makes [start, end), whole clusters, read as zeros. */
@@ -126,12 +135,12 @@ export class RunPlacer {
 
   *#zeroInTable(start: number, end: number, writes: HostWrites): Steps<void> {
     const { hasBacking, version } = this.rules;
-    if (!hasBacking && (yield* this.tables.findTable(start)) === 0) return;
+    // Version 3 says so even where nothing is: a backing file that it gets later is hidden, as with QEMU.
+    if (version < 3 && !hasBacking && (yield* this.tables.findTable(start)) === 0) return;
     if (version < 3 && hasBacking) {
       // No way to say "zeros": they are written.
-      const untouched = this.data.untouched;
       for (const { start: from, end: to, host } of yield* this.placer.place(requestOf(start, end), writes))
-        if (host < untouched) writes.zero(host, to - from);
+        storeZeros(host, to - from, writes);
       return;
     }
     const table = yield* this.tables.table(start);
@@ -149,6 +158,13 @@ export class RunPlacer {
 /** A request of its own. */
 function requestOf(start: number, end: number): RequestPart {
   return { start, end, continues: false, expectedEnd: end };
+}
+
+/** Zeros that take space, as QEMU writes them: whoever looks for holes in the file finds data. */
+function storeZeros(offset: number, length: number, writes: HostWrites): void {
+  const zeros = new Uint8Array(Math.min(length, STORED_ZEROS));
+  for (let at = 0; at < length; at += zeros.length)
+    writes.add(offset + at, zeros.subarray(0, Math.min(zeros.length, length - at)));
 }
 
 /** Small stretches of zeros are copied along with their neighbours, large ones are left to the storage. */
