@@ -1,5 +1,5 @@
 /** `map`: which ranges of the disk hold data, and where. */
-import type { Extent } from '../image/image.js';
+import type { Extent, Image } from '../image/image.js';
 import { isPending, type MaybePromise } from '../maybe.js';
 import { chainOf, contentOf, type GraphNode } from './graph.js';
 import { ImageOpener } from './open.js';
@@ -54,8 +54,9 @@ async function walk(
   { startOffset, maxLength }: MapRequest,
   { onEntry }: MapEvents,
 ): Promise<void> {
-  const disk = await opener.disk(node);
-  const contents = chainOf(node).map((layer) => contentOf(layer)!);
+  const shown = shownBy(node);
+  const disk = await (shown === node ? opener.disk(node) : filteredDisk(opener, node, shown));
+  const contents = chainOf(shown).map((layer) => contentOf(layer)!);
   const end = maxLength === null ? disk.size : Math.min(disk.size, startOffset + maxLength);
   let current = nothingAt(startOffset);
   for (let at = startOffset; at < end; ) {
@@ -73,6 +74,29 @@ async function walk(
     }
   }
   await onEntry(current);
+}
+
+/** A filter has nothing of its own: its map is that of the image that it shows, if it shows one. */
+function shownBy(node: GraphNode): GraphNode {
+  if (node.kind === 'image' || node.filtered === undefined) return node;
+  const shown = shownBy(node.filtered);
+  return shown.kind === 'image' ? shown : node;
+}
+
+/** The disk of `shown`, for whose status the filter above it is asked first: it may refuse. */
+async function filteredDisk(
+  opener: ImageOpener,
+  filter: GraphNode,
+  shown: GraphNode,
+): Promise<Pick<Image, 'size' | 'extents'>> {
+  const [outer, inner] = [await opener.disk(filter), await opener.disk(shown)];
+  return {
+    size: outer.size,
+    async extents(offset, length) {
+      await outer.extents(offset, length);
+      return inner.extents(offset, length);
+    },
+  };
 }
 
 function nothingAt(start: number): MapEntry {

@@ -34,6 +34,8 @@ export interface ByteSource {
    * ascending, contiguous, starting at `offset`; ask again for the rest. Absent: nothing is known, all may be data.
    */
   extents?(offset: number, length: number): MaybePromise<StorageExtent[]>;
+  /** Requests are made in multiples of it, bytes, and so is what `extents` means at the end; absent: 1. */
+  readonly requestAlignment?: number;
   /** Bytes of disk space that it takes, which holes make smaller than `size`. Absent: unknown. */
   allocated?(): number;
   /** Told what its user is about to do with it. Absent: it does not matter here; only fault injection listens. */

@@ -80,8 +80,11 @@ export class PlainImage implements Image {
     }
     const last = extents[extents.length - 1];
     const reached = last === undefined ? start : last.start + last.length;
-    if (reached >= this.end && reached < start + length)
-      this.#append(extents, this.#extent(reached, start + length - reached, 'zero'));
+    const left = start + length - reached;
+    if (reached < this.end || left <= 0) return extents;
+    // Of what lies in one unit with the end the storage says nothing of its own.
+    if (last !== undefined && left < (this.source.requestAlignment ?? 1)) last.length += left;
+    else this.#append(extents, this.#extent(reached, left, 'zero'));
     return extents;
   }
 

@@ -24,6 +24,9 @@ const truncateFile = promisify(ftruncate);
 /** Offset, length and memory address that direct I/O needs at most; bytes. */
 const DIRECT_ALIGNMENT = 4096;
 
+/** The least that direct I/O may move; bytes. */
+const SECTOR = 512;
+
 /** What `openFile` found out. */
 export interface OpenedFile {
   /** As the user or the image named it. */
@@ -51,6 +54,7 @@ export class FileStore implements ByteStore {
   readonly name: string;
   readonly transfer = 256 * 1024;
   readonly readsZero: boolean;
+  readonly requestAlignment: number;
   /** Absent where nothing can be known: for devices, and without the C library. */
   readonly extents?: (offset: number, length: number) => StorageExtent[];
   readonly #file: OpenedFile;
@@ -66,6 +70,7 @@ export class FileStore implements ByteStore {
     this.#file = file;
     this.name = file.name;
     this.readsZero = file.fresh;
+    this.requestAlignment = file.directFd === null ? 1 : SECTOR;
     this.#size = file.size;
     this.#written = file.fresh ? 0 : Number.POSITIVE_INFINITY;
     this.#reads = readChannel(file.name);
