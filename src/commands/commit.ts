@@ -102,7 +102,8 @@ function editBase(
     imageOptions: false,
     format: nodeName(base).startsWith('json:') ? null : format,
   };
-  return opener.edit(name, { cache, compress: false, keepAllocated: false, signal });
+  const guessed = base.kind === 'image' && base.probed;
+  return opener.edit(name, { cache, compress: false, keepAllocated: false, guessed, signal });
 }
 
 async function fitSize(opener: ImageOpener, target: EditTarget, size: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** `create`: a new, empty image. */
 import { ImageError } from '../errors.js';
+import { findDriver } from '../formats/index.js';
 import type { IdentityWishes } from '../image/identity.js';
 import { type OptionChoice, parseCreateOptions, printOptions } from './create-options.js';
 import { formatName } from './graph.js';
@@ -47,6 +48,7 @@ async function create(
   values.size ??= backingSize ?? undefined;
   if (values.size === undefined) throw new ImageError('invalid', 'Image creation needs a size parameter');
   onFormatting(`Formatting '${fileName}', fmt=${format} ${printOptions(values, creation.table)}`);
+  checkBackingFormat(values, creation);
   if (Number(values.size) > Number.MAX_SAFE_INTEGER) throw tooLarge(creation);
   const { writer } = await startImage(opener, creation, {
     fileName,
@@ -62,6 +64,13 @@ async function create(
     throw isTooLarge(error) || (error instanceof ImageError && isTooLarge(error.cause)) ? tooLarge(creation) : error;
   });
   await writer.finish();
+}
+
+/** A name that is given to an image without looking at the file has to be one of a format. */
+function checkBackingFormat({ backing_fmt: format }: OptionChoice, { driver }: Creation): void {
+  if (format === undefined || findDriver(String(format)) !== undefined) return;
+  const why = driver.unknownBackingFormat?.(String(format));
+  throw new ImageError('invalid', why ?? `Parameter 'backing-fmt' does not accept value '${format}'`);
 }
 
 /** What the system would say of such a file, or a format of such a disk. */

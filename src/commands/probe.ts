@@ -29,6 +29,19 @@ export async function probeFormat(source: ByteSource, warn: (message: string) =>
   return driver;
 }
 
+/** Bytes at the beginning that may not change a guess; QEMU's. */
+const GUARDED = 512;
+
+/**
+ * Refuses to write `bytes` at the beginning of what was only guessed to be raw if another format would be found there
+ * from now on: a guest could have any file read that it names. Throws `denied`.
+ */
+export function checkGuess(bytes: Uint8Array): void {
+  const head = bytes.subarray(0, GUARDED);
+  const { driver } = probeDriver({ head, tail: new Uint8Array(0), size: head.length, fileName: '' });
+  if (driver.name !== 'raw') throw new ImageError('denied', 'Operation not permitted');
+}
+
 /** The warning for writing to what only seems to be raw: a guest could have made it look like another format. */
 export function guessedRaw(name: string): string {
   return (

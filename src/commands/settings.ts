@@ -52,6 +52,8 @@ export interface EditSettings {
   chain?: boolean;
   /** Open the backing files without locks: one of them is going to be written to as well. */
   shareChain?: boolean;
+  /** The format was not given but found out earlier: if it is raw, no other may come of it. */
+  guessed?: boolean;
   signal?: AbortSignal | undefined;
 }
 

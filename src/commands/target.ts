@@ -18,7 +18,8 @@ export interface Creation {
 
 /** Throws `invalid` or `unsupported` for what cannot be created. `fileName` null: the format alone. */
 export function findCreation(opener: ImageOpener, format: string, fileName: string | null): Creation {
-  const driver = findDriver(format);
+  // A file in no format is a raw disk.
+  const driver = findDriver(format === 'file' ? 'raw' : format);
   if (driver === undefined) throw new ImageError('invalid', `Unknown file format '${format}'`);
   const protocol = fileName === null ? null : opener.protocolOf(fileName);
   const { create, createOptions } = driver;

@@ -32,7 +32,7 @@ import { writableStore } from './nested-store.js';
 import { addressOf, noSuchNode, takeCommonOptions, takeNoBacking, takeRuntimeOptions } from './node-options.js';
 import { unpackedFile } from './packed-files.js';
 import type { CacheMode, Platform, Protocol } from './platform.js';
-import { guessedRaw, probeFormat } from './probe.js';
+import { checkGuess, guessedRaw, probeFormat } from './probe.js';
 import { isProtocol, type ProtocolTable } from './protocols/index.js';
 import type { EditSettings, OpenSettings, Trust } from './settings.js';
 import type { StorageOpener } from './storage-opener.js';
@@ -279,6 +279,7 @@ export class TreeOpener {
     const source = sourceOf(file);
     const driver = given ?? (await probeFormat(source, this.#warn));
     if (given === null && frame.edit !== null && driver.name === 'raw') this.#warn(guessedRaw(source.name));
+    const isGuessed = given === null || frame.edit?.guessed === true;
     const { runtime, strong } = takeRuntimeOptions(driver, options);
     const references: Reference[] = [];
     const naming = {
@@ -288,7 +289,10 @@ export class TreeOpener {
     const context = this.#context(frame, runtime, naming);
     let opened: ImageNode | null = null;
     const backing = async () => (opened?.backing ? this.#below(opened.image, opened.backing) : null);
-    const image = await openWith(driver, file, source, context, frame, backing);
+    const image = await openWith(driver, file, source, context, frame, {
+      backing,
+      ...(isGuessed && { checkStart: checkGuess }),
+    });
     if (frame.settings.content && image.unreadable !== null) throw image.unreadable;
     const node: ImageNode = {
       kind: 'image',
@@ -386,7 +390,7 @@ async function openWith(
   source: ByteSource,
   context: DriverContext,
   { edit, settings }: Frame,
-  backing: NonNullable<EditRequest['backing']>,
+  asked: Pick<EditRequest, 'backing' | 'checkStart'>,
 ): Promise<Image> {
   if (settings.check && driver.check !== undefined) {
     const store = edit === null ? null : writableStore(file);
@@ -398,7 +402,7 @@ async function openWith(
     const store = writableStore(file);
     if (open === undefined || store === null)
       throw new ImageError('unsupported', `Block format '${driver.name}' cannot be written to here`);
-    const request = { compress: edit.compress, flush: edit.cache !== 'unsafe', backing };
+    const request = { compress: edit.compress, flush: edit.cache !== 'unsafe', ...asked };
     return open.call(driver, store, request, context);
   }
   if (driver.open === undefined) throw new ImageError('unsupported', `Block format '${driver.name}' cannot be read`);

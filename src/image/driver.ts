@@ -84,6 +84,11 @@ export interface EditRequest {
    * was opened.
    */
   backing?(): Promise<Image | null>;
+  /**
+   * Of a raw disk: told what its first bytes are going to be whenever they are written; throws if they must not be.
+   * Absent: they may be anything.
+   */
+  checkStart?(bytes: Uint8Array): void;
 }
 
 /** What a prober may look at. `head` and `tail` hold up to 64 KiB of the storage's beginning and end. */
@@ -110,6 +115,8 @@ export interface ImageDriver {
   readonly compresses: boolean;
   /** The format can have a backing file. */
   readonly backing: boolean;
+  /** How a backing format that does not exist is refused; absent: as a value that the parameter does not take. */
+  unknownBackingFormat?(name: string): string;
   /** A directory with a file of this name in it is an image: that file. Absent: images are no directories. */
   readonly bundleFile?: string;
   /** 0: no; 100: surely; as `qemu-img` scores. */

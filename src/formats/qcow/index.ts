@@ -10,6 +10,7 @@ export const qcow: ImageDriver = {
   createOptions,
   compresses: true,
   backing: true,
+  unknownBackingFormat: (name) => `unrecognized backing format '${name}'`,
   probe,
   open: openQcow,
   create: createQcow,

@@ -19,8 +19,9 @@ export const raw: ImageDriver = {
     const bytes = ((size + BigInt(SECTOR - 1)) / BigInt(SECTOR)) * BigInt(SECTOR);
     return { required: bytes, fullyAllocated: bytes, bitmaps: null };
   },
-  edit: async (store, { flush }, { runtimeOptions }) =>
+  edit: async (store, { flush, checkStart }, { runtimeOptions }) =>
     new PlainEditor('raw', store, diskRegion(store, runtimeOptions), flush, {
+      ...(checkStart === undefined ? {} : { checkStart }),
       resize: (size, { preallocation }) => resizeRegion(store, size, preallocation, runtimeOptions),
     }),
 };

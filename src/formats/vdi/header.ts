@@ -13,9 +13,13 @@ export async function readHeader(source: ByteSource): Promise<VdiHeader> {
   checkSize(header.diskSize);
   header.diskSize = roundUp(header.diskSize, SECTOR);
   checkFields(header);
-  if (header.mapOffset + header.blocksInImage * 4 > roundUp(source.size, SECTOR))
-    throw corrupt('The block map ends beyond the end of the file', { file: source.name });
   return header;
+}
+
+/** Why the disk cannot be read though its header is right: the file ends within the block map. */
+export function mapFailure({ mapOffset, blocksInImage }: VdiHeader, source: ByteSource): ImageError | null {
+  if (mapOffset + blocksInImage * 4 <= roundUp(source.size, SECTOR)) return null;
+  return corrupt('The block map ends beyond the end of the file', { file: source.name });
 }
 
 /** Throws `unsupported` for a disk of more blocks than a map can have. */

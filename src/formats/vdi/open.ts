@@ -6,7 +6,7 @@ import type { DriverContext, EditRequest } from '../../image/driver.js';
 import type { ImageDetails } from '../../image/image.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { writeHeader } from './create.js';
-import { readHeader } from './header.js';
+import { mapFailure, readHeader } from './header.js';
 import { BLOCK, TYPE, type VdiHeader } from './layout.js';
 import { VdiMap } from './map.js';
 import { findParent, uuidText } from './parent.js';
@@ -14,8 +14,11 @@ import { findParent, uuidText } from './parent.js';
 /** Throws `corrupt` or `unsupported`. */
 export async function openVdi(source: ByteSource, context: DriverContext): Promise<BlockImage> {
   const header = await readHeader(source);
-  const parts = partsOf(source, header, new VdiMap(header, source, null));
-  if (header.imageType !== TYPE.differencing) return new BlockImage(parts);
+  const parts = {
+    ...partsOf(source, header, new VdiMap(header, source, null)),
+    unreadable: mapFailure(header, source),
+  };
+  if (header.imageType !== TYPE.differencing || parts.unreadable !== null) return new BlockImage(parts);
   return new BlockImage({ ...parts, ...(await findParent(source.name, header, context)) });
 }
 
@@ -24,6 +27,8 @@ export async function editVdi(store: ByteStore, request: EditRequest, context: D
   const header = await readHeader(store);
   if (header.imageType === TYPE.differencing)
     throw new ImageError('unsupported', 'Differencing VDI images cannot be written to');
+  const failure = mapFailure(header, store);
+  if (failure !== null) throw failure;
   const map = new VdiMap(header, store, store);
   return new BlockEditor({
     ...partsOf(store, header, map),

@@ -55,6 +55,8 @@ export interface PlainRules {
   preallocated?: boolean;
   /** Gives the storage room for a disk of `size` bytes and tells where it is; absent: the disk keeps its size. */
   resize?(size: number, request: ResizeRequest): Promise<Region>;
+  /** As in `EditRequest`. */
+  checkStart?(bytes: Uint8Array): void;
 }
 
 /** Writes into an existing disk. */
@@ -64,15 +66,17 @@ export class PlainEditor extends PlainImage implements EditableImage {
   readonly unordered = true;
   readonly readsZero = false;
   readonly resize?: (size: number, request: ResizeRequest) => Promise<void>;
+  readonly #checkStart: PlainRules['checkStart'];
 
   constructor(
     format: string,
     private readonly store: ByteStore,
     region: Region,
     private readonly flushes: boolean,
-    { preallocated = false, resize }: PlainRules = {},
+    { preallocated = false, resize, checkStart }: PlainRules = {},
   ) {
     super(format, store, region, preallocated);
+    this.#checkStart = checkStart;
     if (resize === undefined) return;
     this.resize = async (size, request) => {
       this.region = await resize(size, request);
@@ -80,6 +84,8 @@ export class PlainEditor extends PlainImage implements EditableImage {
   }
 
   place(run: PreparedRun): PendingWrite {
+    const [first] = run.pieces;
+    if (first?.kind === 'data' && first.offset === 0) this.#checkStart?.(first.bytes);
     return () => {
       this.store.announce?.('write_aio');
       return writePieces(this.store, this.region.offset, run.pieces, false);
@@ -88,6 +94,7 @@ export class PlainEditor extends PlainImage implements EditableImage {
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#check(offset, bytes.length);
+    if (offset === 0) this.#checkStart?.(bytes);
     this.store.announce?.('write_aio');
     await this.store.write(this.region.offset + offset, bytes);
   }
