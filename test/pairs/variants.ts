@@ -38,7 +38,7 @@ export interface Variant {
   most?: number;
   /** Every byte of the disk is stored. */
   isFull?: boolean;
-  /** qemu-img does not know its holes: it reads all of the disk to compare it. */
+  /** qemu-img does not know its holes, or only one by one: to compare a vast disk takes it very long. */
   isOpaque?: boolean;
   /** qemu-img fails to write it where the disk is not whole clusters. */
   isOurs?: boolean;
@@ -76,7 +76,7 @@ export const WRITABLE: readonly Variant[] = [
       ['twoGbMaxExtentFlat', { options: { subformat: 'twoGbMaxExtentFlat' } }],
       ['streamOptimized', { options: { subformat: 'streamOptimized' } }],
     ],
-    { most: 2 * TIB, neverEmpty: true },
+    { most: 2 * TIB, neverEmpty: true, isOpaque: true },
   ),
   ...variants('vdi', [[''], ['static', { options: { static: true } }]]),
   ...variants(
@@ -93,7 +93,11 @@ export const WRITABLE: readonly Variant[] = [
     isOpaque: true,
   }),
   ...variants('qed', [['']], { backing: 'any', neverEmpty: true }),
-  ...variants('qcow', [[''], ['zlib', { compress: true, isOurs: true }]], { backing: 'any', neverEmpty: true }),
+  ...variants('qcow', [[''], ['zlib', { compress: true, isOurs: true }]], {
+    isOpaque: true,
+    backing: 'any',
+    neverEmpty: true,
+  }),
   ...variants('parallels', [['']]),
   ...variants('luks', [['', { options: { 'key-secret': 'sec0', 'iter-time': 10 } }]], { isFull: true }),
 ];

@@ -5,7 +5,7 @@ import { BlockEditor } from '../../image/blocks/block-editor.js';
 import { BlockImage, type BlockImageParts } from '../../image/blocks/block-image.js';
 import { SectorImage } from '../../image/blocks/sector-image.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
-import { randomGuid } from '../../image/guid.js';
+import { guidText, randomGuid } from '../../image/guid.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { type CurrentHeader, checkLog, readHeaders, updateHeaders } from './headers.js';
@@ -65,7 +65,7 @@ export async function editVhdx(
 }
 
 /** What reads an image's blocks. */
-export function imageParts({ source, regions, metadata }: OpenedVhdx): BlockImageParts & { map: VhdxMap } {
+export function imageParts({ source, current, regions, metadata }: OpenedVhdx): BlockImageParts & { map: VhdxMap } {
   const { size, blockSize, parent, isFixed } = metadata;
   return {
     format: 'vhdx',
@@ -73,6 +73,7 @@ export function imageParts({ source, regions, metadata }: OpenedVhdx): BlockImag
     map: new VhdxMap(source, regions.bat, metadata, null),
     size,
     backing: parent === null ? null : { name: parent.path, format: 'vhdx' },
+    lineage: { contentId: guidText(current.header.dataWriteGuid), parentIds: parent?.linkage ?? [] },
     details: () => ({ clusterSize: blockSize }),
     preallocated: isFixed,
   };

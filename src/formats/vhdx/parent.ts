@@ -24,12 +24,15 @@ const VHDX_PARENT = 'B04AEFB7-D19E-4A81-B789-25B8E9445913';
 export interface Parent {
   /** As a path with slashes. */
   path: string;
-  /** The parent's `dataWriteGuid` when this image was made, as text in braces; null: not recorded. */
-  linkage: string | null;
+  /** GUIDs that the parent's `dataWriteGuid` may be, in capitals; none: not recorded. */
+  linkage: string[];
 }
 
 /** Where the parent is, the likeliest place first. */
 const PATH_KEYS = ['relative_path', 'absolute_win32_path', 'volume_path'];
+
+/** The parent as it was when this image was made; the second is set while the parent is being changed. */
+const LINKAGE_KEYS = ['parent_linkage', 'parent_linkage2'];
 
 /** Throws `corrupt` for a locator that breaks the rules or names no file, `unsupported` for one of another type. */
 export function parseParent(item: Uint8Array): Parent {
@@ -44,7 +47,15 @@ export function parseParent(item: Uint8Array): Parent {
   }
   const key = PATH_KEYS.find((name) => (values.get(name) ?? '') !== '');
   if (key === undefined) throw corrupt('The VHDX parent locator names no file');
-  return { path: values.get(key)!.replaceAll('\\', '/'), linkage: values.get('parent_linkage') ?? null };
+  return {
+    path: values.get(key)!.replaceAll('\\', '/'),
+    linkage: LINKAGE_KEYS.flatMap((name) => guidIn(values.get(name))),
+  };
+}
+
+function guidIn(value = ''): string[] {
+  const guid = /^\{?([0-9A-F-]{36})\}?$/.exec(value.toUpperCase())?.[1];
+  return guid === undefined ? [] : [guid];
 }
 
 function text(item: Uint8Array, offset: number, length: number): string {

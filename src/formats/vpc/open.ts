@@ -5,16 +5,18 @@ import { BlockEditor } from '../../image/blocks/block-editor.js';
 import { BlockImage, type BlockImageParts } from '../../image/blocks/block-image.js';
 import { SectorImage } from '../../image/blocks/sector-image.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
+import { guidText } from '../../image/guid.js';
 import type { EditableImage, Image } from '../../image/image.js';
 import type { OptionTable } from '../../image/options.js';
 import { PlainImage, type Region } from '../../image/plain/plain-image.js';
 import { PlainEditor } from '../../image/plain/plain-writer.js';
+import { mixedEndian } from '../../image/uuid.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
 import { diskSize, type FoundFooter, readFooter } from './footer.js';
 import { type DynamicHeader, readHeader } from './header.js';
-import { TYPE } from './layout.js';
+import { type Footer, TYPE } from './layout.js';
 import { VpcMap } from './map.js';
-import { readParent } from './parent.js';
+import { parentIdsOf, readParent } from './parent.js';
 
 export const runtimeOptions: OptionTable = [
   {
@@ -28,12 +30,25 @@ export const runtimeOptions: OptionTable = [
 export async function openVpc(source: ByteSource, { runtimeOptions = {} }: DriverContext): Promise<Image> {
   const found = await readFooter(source);
   const size = diskSize(found.footer, runtimeOptions);
-  if (found.isFixed) return new PlainImage('vpc', source, fixedRegion(found, size), true);
+  if (found.isFixed) return new FixedVpc(source, fixedRegion(found, size), found.footer);
   const header = await readHeader(source, found.footer.dataOffset, size);
   const isDifferencing = found.footer.type === TYPE.differencing;
   const map = new VpcMap(source, header, isDifferencing, null);
-  if (!isDifferencing) return new BlockImage({ ...partsOf(header, size), source, map });
-  return new SectorImage({ ...partsOf(header, size), source, map, backing: await readParent(source, header) });
+  const contentId = guidText(mixedEndian(found.footer.uuid));
+  if (!isDifferencing)
+    return new BlockImage({ ...partsOf(header, size), source, map, lineage: { contentId, parentIds: [] } });
+  const lineage = { contentId, parentIds: parentIdsOf(header) };
+  return new SectorImage({ ...partsOf(header, size), source, map, lineage, backing: await readParent(source, header) });
+}
+
+/** A fixed image, which may be somebody's parent. */
+class FixedVpc extends PlainImage {
+  readonly contentId: string;
+
+  constructor(source: ByteSource, region: Region, { uuid }: Footer) {
+    super('vpc', source, region, true);
+    this.contentId = guidText(mixedEndian(uuid));
+  }
 }
 
 /** Opens an image for writing. Throws `unsupported` for a differencing one. */

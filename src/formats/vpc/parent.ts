@@ -4,7 +4,9 @@
  * Specification: VHD 1.0, "Dynamic Disk Header Format", parent locator and parent name.
  */
 import { corrupt } from '../../errors.js';
+import { guidText } from '../../image/guid.js';
 import type { BackingReference } from '../../image/image.js';
+import { mixedEndian } from '../../image/uuid.js';
 import type { ByteSource } from '../../storage/storage.js';
 import type { DynamicHeader } from './header.js';
 import { LOCATOR, LOCATORS } from './layout.js';
@@ -31,6 +33,11 @@ export async function readParent(source: ByteSource, header: DynamicHeader): Pro
     return reference(bytes, 'utf-16le');
   }
   return reference(header.parentName, 'utf-16be');
+}
+
+/** The identifier of the parent; none: it was not recorded. */
+export function parentIdsOf({ parentUuid }: DynamicHeader): string[] {
+  return parentUuid.every((byte) => byte === 0) ? [] : [guidText(mixedEndian(parentUuid))];
 }
 
 function reference(bytes: Uint8Array, encoding: string): BackingReference {

@@ -4,12 +4,13 @@ import { type Gathering, gather, isPending, type MaybePromise } from '../../mayb
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource, StorageExtent } from '../../storage/storage.js';
 import type { BackingReference, BitmapInfo, Extent, Image, ImageDetails } from '../image.js';
+import { type Lineage, objectionTo } from '../lineage.js';
 import type { PackedCluster, PackedClusters } from '../packed.js';
 import { appendExtent } from '../stretches.js';
 import { type BlockMap, type BlockPlace, isStored, UNALLOCATED } from './block-map.js';
 
-/** One answer of `extents` looks at so many blocks at most. */
-const BLOCKS_AT_ONCE = 4096;
+/** One answer of `extents` asks the map so often at most. */
+const STEPS_AT_ONCE = 4096;
 
 export interface BlockImageParts {
   readonly format: string;
@@ -25,6 +26,8 @@ export interface BlockImageParts {
   details(): ImageDetails;
   /** Reads compressed blocks; absent where there are none. */
   readonly packed?: PackedClusters;
+  /** Absent: nobody would know a changed parent. */
+  readonly lineage?: Lineage;
   /** All blocks have a place from the start, and the file's own holes tell which of them hold data. */
   readonly preallocated?: boolean;
 }
@@ -53,15 +56,17 @@ export class BlockImage implements Image {
     const { map } = this.parts;
     const end = start + length;
     const first = Math.floor(start / map.blockSize);
-    const last = Math.min(Math.ceil(end / map.blockSize), first + BLOCKS_AT_ONCE);
+    const last = Math.ceil(end / map.blockSize);
     const found: Extent[] = [];
-    for (let index = first; index < last; index++) {
+    for (let index = first, steps = 0; index < last && steps < STEPS_AT_ONCE; steps++) {
       const place = map.find(index);
       if (isPending(place)) {
         if (found.length > 0) break;
-        return place.then((arrived) => this.#withHoles([this.#extentOf(index, arrived, start, end)]));
+        return place.then((arrived) => this.#withHoles([this.#extentOf(index, 1, arrived, start, end)]));
       }
-      appendExtent(found, this.#extentOf(index, place, start, end));
+      const count = place === UNALLOCATED ? (map.absentFrom?.(index) ?? 1) : 1;
+      appendExtent(found, this.#extentOf(index, count, place, start, end));
+      index += count;
     }
     return this.#withHoles(found);
   }
@@ -81,6 +86,15 @@ export class BlockImage implements Image {
     });
   }
 
+  /** As in `Lineage`. */
+  get contentId(): string | null {
+    return this.parts.lineage?.contentId ?? null;
+  }
+
+  objectsTo(below: Image): ImageError | null {
+    return this.parts.lineage === undefined ? null : objectionTo(below, this.parts.lineage);
+  }
+
   details(): ImageDetails {
     return this.parts.details();
   }
@@ -96,10 +110,11 @@ export class BlockImage implements Image {
     reader.run();
   }
 
-  #extentOf(index: number, place: BlockPlace, start: number, end: number): Extent {
+  /** `count` blocks from `index` on, clipped to [start, end). */
+  #extentOf(index: number, count: number, place: BlockPlace, start: number, end: number): Extent {
     const { blockSize } = this.parts.map;
     const from = Math.max(start, index * blockSize);
-    const length = Math.min(end, (index + 1) * blockSize) - from;
+    const length = Math.min(end, (index + count) * blockSize) - from;
     if (typeof place !== 'number')
       return { start: from, length, kind: 'data', compressed: true, hostOffset: null, depth: 0 };
     const kind = isStored(place) ? 'data' : place === UNALLOCATED ? 'unallocated' : 'zero';

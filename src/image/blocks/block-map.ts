@@ -31,6 +31,11 @@ export interface BlockMap {
   readonly blockSize: number;
   /** Where block `index` lies; it is one of the disk's. Throws `corrupt`. */
   find(index: number): MaybePromise<BlockPlace>;
+  /**
+   * How many blocks from `index` on, for which `find` has just said `UNALLOCATED`, are so for the same reason: one at least,
+   * perhaps more than the disk has. Absent: nobody knows but by asking for each.
+   */
+  absentFrom?(index: number): number;
 }
 
 /** All methods change tables in memory only; `commit` brings them to the file. */

@@ -74,6 +74,13 @@ export class TwoLevelMap implements WritableBlockMap {
     return isPending(table) ? table.then((arrived) => this.#findIn(arrived, index)) : this.#findIn(table, index);
   }
 
+  /** All that a missing L2 table would hold. */
+  absentFrom(index: number): number {
+    const { l1, l2Entries } = this.rules;
+    const table = l1.get(Math.floor(index / l2Entries));
+    return table === 0 ? l2Entries - (index % l2Entries) : 1;
+  }
+
   async allocate(index: number, expected: number): Promise<number> {
     if (this.rules.tablesFirst) await this.#table(index);
     else if (expected > 1) await this.#reserve(index, expected);
