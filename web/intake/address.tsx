@@ -1,14 +1,18 @@
 /** An image on a web server: it is read from there, part by part, as it is needed. */
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { ImageError, openRemote } from '../../src/platform/web/index.js';
 import './address.css';
-import { addFiles } from './intake.js';
+import { addFiles, chosen } from './intake.js';
 
 export function AddressField() {
   const asking = useSignal<AbortController | null>(null);
   const failure = useSignal<ImageError | null>(null);
   const input = useRef<HTMLInputElement>(null);
+  useSignalEffect(() => {
+    // Another image has come: what was wrong with an address is no news any more.
+    if (chosen.value !== null) failure.value = null;
+  });
   const open = async () => {
     const stop = new AbortController();
     asking.value = stop;
@@ -31,7 +35,7 @@ export function AddressField() {
         if (asking.value === null) void open();
       }}
     >
-      <label for="address">or web address</label>
+      <label for="address">or a web address</label>
       <input
         ref={input}
         id="address"

@@ -48,8 +48,8 @@ function Row({ job }: { job: Job }) {
           Download
         </button>
       )}
-      <button type="button" class="plain" aria-label={`Drop ${name}`} onClick={() => void discard(job)}>
-        Drop
+      <button type="button" class="plain" aria-label={`Forget ${name}`} onClick={() => void discard(job)}>
+        Forget
       </button>
     </>
   );

@@ -3,10 +3,14 @@ import { ImageError } from '../../src/platform/web/index.js';
 import { durationText, exactSize, percentText, sizeText } from '../shell/text.js';
 import type { Job } from './jobs.js';
 
+/** A result that has grown by more says nothing by a percentage. */
+const MOST_SHARE = 2;
+
 export function ResultFacts({ job }: { job: Job }) {
   const { result, task } = job;
   if (result.value === null) return null;
   const { report, seconds } = result.value;
+  const share = report.fileSize / task.file.size;
   return (
     <>
       <dl class="facts result">
@@ -18,7 +22,7 @@ export function ResultFacts({ job }: { job: Job }) {
           <dt>After</dt>
           <dd title={exactSize(report.fileSize)}>
             {sizeText(report.fileSize)}
-            {task.file.size > 0 && <span class="quiet"> {percentText(report.fileSize / task.file.size)}</span>}
+            {share <= MOST_SHARE && <span class="quiet"> {percentText(share)}</span>}
           </dd>
         </div>
         <div>

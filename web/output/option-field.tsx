@@ -86,6 +86,6 @@ function Switch({ row, id }: { row: OptionRow; id: string }) {
 }
 
 function defaultText({ type, default: value }: OptionRow): string {
-  if (value === undefined || value === 0) return 'automatic';
+  if (value === undefined || value === 0 || value === 'undefined') return 'automatic';
   return type === 'size' && typeof value === 'number' ? sizeText(value) : String(value);
 }

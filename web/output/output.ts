@@ -45,7 +45,11 @@ const KNOWN_ENDING = /\.(img|raw|bin|dd|iso|qcow2?|qed|vdi|vhdx?|vmdk|hdd|hds|dm
 export const suggestedName = computed(() => {
   const source = chosen.value?.file.name;
   if (source === undefined) return '';
-  return preset.value?.fileName ?? `${source.replace(KNOWN_ENDING, '')}.${EXTENSIONS[format.value] ?? format.value}`;
+  if (preset.value?.fileName) return preset.value.fileName;
+  const base = source.replace(KNOWN_ENDING, '');
+  const name = `${base}.${EXTENSIONS[format.value] ?? format.value}`;
+  // Nobody wants to write over what is being read.
+  return name === source ? `${base}-converted${name.slice(base.length)}` : name;
 });
 export const fileName = computed(() => ownName.value ?? suggestedName.value);
 
