@@ -7,10 +7,10 @@ import type { CreateRequest, DriverContext } from '../../image/driver.js';
 import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
 import type { UnitEncoding } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
+import { createCipher } from './encryption.js';
 import { l1Entries } from './header.js';
 import { CRYPT, ENTRY_SIZE, GEOMETRY, HEADER, LIMITS, MAGIC, type QcowHeader, SECTOR, VERSION } from './layout.js';
 import { qcowMap } from './map.js';
-import { encrypted } from './open.js';
 
 export const createOptions: OptionTable = [
   { name: 'size', type: 'size', help: 'Virtual disk size' },
@@ -44,9 +44,9 @@ export async function createQcow(
   context: DriverContext,
 ): Promise<BlockWriter> {
   const { options, compress, backing } = request;
-  if (options.encryption === true || options['encrypt.format'] !== undefined) throw encrypted();
+  const cipher = await createCipher(options, context);
   const name = new TextEncoder().encode(backing?.name ?? '');
-  const header = newHeader(request, name.length);
+  const header = newHeader(request, name.length, cipher !== null);
   const l1Bytes = roundUp(l1Entries(header) * ENTRY_SIZE, SECTOR);
   const space = new AppendSpace(header.l1TableOffset + l1Bytes);
   if (target.readsZero) await target.truncate(space.end);
@@ -59,6 +59,7 @@ export async function createQcow(
     map,
     size: header.size,
     encoding: compress ? encodingOf(map.blockSize, Number(options.compression_level ?? LEVEL.default)) : null,
+    cipher,
     hasBacking: backing !== undefined,
     flush: request.flush,
     async complete() {
@@ -77,7 +78,7 @@ function encodingOf(unit: number, level: number): UnitEncoding {
   return { codec: 'deflate', unit, level, window: 4096, limit: unit - 1 };
 }
 
-function newHeader({ size, backing }: CreateRequest, nameLength: number): QcowHeader {
+function newHeader({ size, backing }: CreateRequest, nameLength: number, isEncrypted: boolean): QcowHeader {
   if (size === 0) throw new ImageError('invalid', 'Image size is too small, cannot be zero length');
   if (nameLength > LIMITS.backingName) throw new ImageError('invalid', 'Backing file name too long');
   const header = {
@@ -89,7 +90,7 @@ function newHeader({ size, backing }: CreateRequest, nameLength: number): QcowHe
     size: roundUp(size, SECTOR),
     ...(backing === undefined ? GEOMETRY.alone : GEOMETRY.overBacking),
     padding: 0,
-    cryptMethod: CRYPT.none,
+    cryptMethod: isEncrypted ? CRYPT.aes : CRYPT.none,
     l1TableOffset: roundUp(HEADER.size + nameLength, ENTRY_SIZE),
   };
   if (l1Entries(header) * ENTRY_SIZE > LIMITS.l1Table) throw new ImageError('invalid', 'Image too large');

@@ -2,12 +2,14 @@
 import { viewOf } from '../../bytes.js';
 import type { ImageDriver, ProbeInput } from '../../image/driver.js';
 import { createOptions, createQcow } from './create.js';
+import { runtimeOptions } from './encryption.js';
 import { HEADER, MAGIC, VERSION } from './layout.js';
 import { editQcow, openQcow } from './open.js';
 
 export const qcow: ImageDriver = {
   name: 'qcow',
   createOptions,
+  runtimeOptions,
   compresses: true,
   backing: true,
   unknownBackingFormat: (name) => `unrecognized backing format '${name}'`,

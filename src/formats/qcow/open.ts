@@ -1,6 +1,5 @@
 /** Opening qcow images: to read, and to change. */
 import { roundUp } from '../../bytes.js';
-import { ImageError } from '../../errors.js';
 import { AppendSpace } from '../../image/blocks/append-space.js';
 import { BlockEditor } from '../../image/blocks/block-editor.js';
 import { BlockImage, type BlockImageParts } from '../../image/blocks/block-image.js';
@@ -10,6 +9,7 @@ import type { BackingReference } from '../../image/image.js';
 import { PackedClusters } from '../../image/packed.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteSource, ByteStore } from '../../storage/storage.js';
+import { openEncryption } from './encryption.js';
 import { l1Entries, readBacking, readHeader } from './header.js';
 import { CRYPT, ENTRY_SIZE, type QcowHeader, SECTOR } from './layout.js';
 import { qcowMap } from './map.js';
@@ -20,19 +20,22 @@ export async function openQcow(source: ByteSource, context: DriverContext): Prom
   const backing = await readBacking(source, header);
   const map = qcowMap(header, source, null, new AppendSpace(roundUp(source.size, SECTOR)));
   await map.checkTables();
-  return new BlockImage(partsOf(source, map, header, backing, context.kernels));
+  const encryption = await openEncryption(header, context);
+  return new BlockImage({ ...partsOf(source, map, header, backing, context.kernels), ...encryption });
 }
 
 /** Opens an image for writing. */
 export async function editQcow(store: ByteStore, request: EditRequest, context: DriverContext): Promise<BlockEditor> {
   const header = await readHeader(store);
-  if (header.cryptMethod !== CRYPT.none) throw encrypted();
+  const { cipher, unreadable } = await openEncryption(header, context);
+  if (unreadable !== null) throw unreadable;
   const backing = await readBacking(store, header);
   const space = new AppendSpace(roundUp(store.size, SECTOR));
   const map = qcowMap(header, store, store, space);
   await map.checkTables();
   return new BlockEditor({
     ...partsOf(store, map, header, backing, context.kernels),
+    cipher,
     source: store,
     map,
     kernels: context.kernels,
@@ -68,12 +71,7 @@ function partsOf(
     map,
     size: header.size,
     backing,
-    unreadable: isEncrypted ? encrypted() : null,
     details: () => ({ clusterSize: map.blockSize, encrypted: isEncrypted }),
     packed: new PackedClusters(source, kernels, 'deflate', map.blockSize),
   };
-}
-
-export function encrypted(): ImageError {
-  return new ImageError('unsupported', 'qcow images with AES encryption are not supported');
 }

@@ -1,10 +1,11 @@
 /** The encryption of a new image: its cipher, and with LUKS the container that holds the key. */
 import type { DriverContext } from '../../image/driver.js';
 import { encryptionUnavailable, passphraseOf } from '../../image/encryption.js';
+import { legacyAesCipher } from '../../image/legacy-aes.js';
 import { createLuks, type NewLuks } from '../../image/luks/create.js';
 import { luksOptions } from '../../image/luks/options.js';
 import type { OptionValues } from '../../image/options.js';
-import { aesCipher, type ClusterCipher } from './encryption.js';
+import type { ClusterCipher } from './encryption.js';
 import type { EncryptionFormat } from './options.js';
 
 export interface NewEncryption {
@@ -23,7 +24,7 @@ export async function prepareEncryption(
   if (encryption === undefined) throw encryptionUnavailable();
   const secretId = options['encrypt.key-secret'];
   if (format === 'aes')
-    return { cipher: { sectors: await aesCipher(encryption, secretId), byHost: false }, container: null };
+    return { cipher: { sectors: await legacyAesCipher(encryption, secretId), byHost: false }, container: null };
   identity?.allowSecrets('Images encrypted with LUKS');
   const rules = luksOptions(encryption.crypto, options, 'encrypt.');
   const passphrase = passphraseOf(encryption, 'encrypt.key-secret', secretId);

@@ -8,12 +8,13 @@
  *
  * Specification: QEMU, docs/interop/qcow2, "Header" (crypt_method) and "Full disk encryption header pointer".
  */
-import { SectorCipher } from '../../crypto/sector-cipher.js';
+import type { SectorCipher } from '../../crypto/sector-cipher.js';
 import { corrupt, ImageError } from '../../errors.js';
 import type { DriverContext } from '../../image/driver.js';
 import { DecryptedSource, EncryptedStore } from '../../image/encrypted-store.js';
-import { type EncryptionContext, encryptionUnavailable, passphraseOf } from '../../image/encryption.js';
+import { encryptionUnavailable } from '../../image/encryption.js';
 import type { Json, PreparedRun } from '../../image/image.js';
+import { legacyAesCipher, SECRET_OPTION } from '../../image/legacy-aes.js';
 import { describeLuks } from '../../image/luks/describe.js';
 import { type LuksHeader, readLuksHeader } from '../../image/luks/header.js';
 import { openLuksCipher } from '../../image/luks/open.js';
@@ -38,9 +39,6 @@ export interface OpenedEncryption {
   /** Why there is no cipher; null if there is one, or no need for it. */
   failure: ImageError | null;
 }
-
-const SECRET_OPTION = 'encrypt.key-secret';
-const AES_KEY_SIZE = 16;
 
 /** Throws `corrupt` for a broken LUKS header, `invalid` where the options speak of another encryption. */
 export async function openEncryption(
@@ -92,19 +90,11 @@ async function openCipher(
   const option = { name: SECRET_OPTION, id: runtimeOptions[SECRET_OPTION] };
   if (luks !== null) return openLuksCipher(encryption, source, luks.header, option, luks.offset);
   try {
-    return await aesCipher(encryption, option.id);
+    return await legacyAesCipher(encryption, option.id);
   } catch (error) {
     if (error instanceof ImageError) return error;
     throw error;
   }
-}
-
-/** The passphrase is the key: cut off, or filled up with zeros. */
-export function aesCipher(encryption: EncryptionContext, secretId: unknown): Promise<SectorCipher> {
-  const key = new Uint8Array(AES_KEY_SIZE);
-  key.set(passphraseOf(encryption, SECRET_OPTION, secretId).subarray(0, AES_KEY_SIZE));
-  const spec = { cipherBytes: AES_KEY_SIZE, mode: 'cbc', generator: 'plain64', generatorHash: null } as const;
-  return SectorCipher.create(encryption.crypto, spec, key);
 }
 
 /** Where clear bytes are read: guest byte `guest`, which lies at byte `host` of `data`. */

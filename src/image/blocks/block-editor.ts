@@ -4,6 +4,8 @@
  * Crash safety is the order of writes: blocks before the entries that refer to them. Entries stay in memory until a
  * commit, which waits for the data that is on its way.
  */
+import { roundDown, roundUp } from '../../bytes.js';
+import { CRYPT_SECTOR } from '../../crypto/modes.js';
 import { ImageError } from '../../errors.js';
 import type { Kernels, Piece } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
@@ -56,12 +58,12 @@ export class BlockEditor extends BlockImage implements EditableImage {
 
   constructor(protected override readonly parts: BlockEditorParts) {
     super(parts);
-    const { map, backing = null, setBacking, empty, resize } = parts;
+    const { map, backing = null, cipher = null, setBacking, empty, resize } = parts;
     this.unit = unitOf(map.blockSize);
     const readAround = (offset: number, into: Uint8Array) => this.#readAround(offset, into);
     const hasBacking = backing !== null;
     const size = () => this.size;
-    this.#placer = new BlockPlacer({ readsZero: false, freshSpace: false, hasBacking, size, readAround }, map);
+    this.#placer = new BlockPlacer({ readsZero: false, freshSpace: false, hasBacking, size, readAround, cipher }, map);
     if (setBacking !== undefined) this.setBacking = (reference) => this.#setBacking(reference, setBacking);
     if (empty !== undefined) this.empty = () => this.#inTurn(empty);
     if (resize !== undefined) this.resize = (bytes, request) => this.#resize(bytes, request, resize);
@@ -130,9 +132,28 @@ export class BlockEditor extends BlockImage implements EditableImage {
   async #placeAndWrite(piece: Piece): Promise<void> {
     const { offset, length } = piece;
     await this.#inTurn(async () => {
-      const write = await this.#place({ offset, length, pieces: [piece] });
+      const write = await this.#place(await this.#wholeSectors({ offset, length, pieces: [piece] }));
       await write?.();
     });
+  }
+
+  /** Encryption takes no less: what is around the run in its first and last sector is written along with it. */
+  async #wholeSectors(run: PreparedRun): Promise<PreparedRun> {
+    const { offset, length, pieces } = run;
+    const [start, end] = [roundDown(offset, CRYPT_SECTOR), roundUp(offset + length, CRYPT_SECTOR)];
+    if (!this.parts.cipher || end - start === length) return run;
+    const bytes = new Uint8Array(end - start);
+    await this.#readAround(start, bytes);
+    for (const piece of pieces) {
+      const at = piece.offset - start;
+      if (piece.kind === 'data') bytes.set(piece.bytes, at);
+      else bytes.fill(0, at, at + piece.length);
+    }
+    return {
+      offset: start,
+      length: bytes.length,
+      pieces: [{ kind: 'data', offset: start, length: bytes.length, bytes }],
+    };
   }
 
   async #place(run: PreparedRun): Promise<PendingWrite | undefined> {

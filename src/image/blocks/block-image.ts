@@ -1,8 +1,10 @@
 /** Reading a block-mapped disk. */
+import type { SectorCipher } from '../../crypto/sector-cipher.js';
 import { ImageError } from '../../errors.js';
 import { type Gathering, gather, isPending, type MaybePromise } from '../../maybe.js';
 import { readPadded } from '../../storage/padded.js';
 import type { ByteSource, StorageExtent } from '../../storage/storage.js';
+import { DecryptedSource } from '../encrypted-store.js';
 import type { BackingReference, BitmapInfo, Extent, Image, ImageDetails } from '../image.js';
 import { type Lineage, objectionTo } from '../lineage.js';
 import type { PackedCluster, PackedClusters } from '../packed.js';
@@ -23,6 +25,8 @@ export interface BlockImageParts {
   /** Absent: the format has none. */
   readonly bitmaps?: readonly BitmapInfo[];
   readonly unreadable?: ImageError | null;
+  /** Decrypts blocks, sectors counted in the guest's disk; absent or null: they are not encrypted. */
+  readonly cipher?: SectorCipher | null;
   details(): ImageDetails;
   /** Reads compressed blocks; absent where there are none. */
   readonly packed?: PackedClusters;
@@ -118,7 +122,8 @@ export class BlockImage implements Image {
     if (typeof place !== 'number')
       return { start: from, length, kind: 'data', compressed: true, hostOffset: null, depth: 0 };
     const kind = isStored(place) ? 'data' : place === UNALLOCATED ? 'unallocated' : 'zero';
-    const hostOffset = isStored(place) ? place + (from - index * blockSize) : null;
+    // What is encrypted is not there as the guest sees it.
+    const hostOffset = isStored(place) && !this.parts.cipher ? place + (from - index * blockSize) : null;
     return { start: from, length, kind, compressed: false, hostOffset, depth: 0 };
   }
 
@@ -199,8 +204,10 @@ class Reader {
   #ask(): void {
     if (this.#host < 0) return;
     const part = this.into.subarray(this.#from - this.offset, this.#to - this.offset);
-    this.parts.source.announce?.('read_aio');
-    this.work.add(readPadded(this.parts.source, this.#host, part));
+    const { source, cipher } = this.parts;
+    source.announce?.('read_aio');
+    if (cipher) this.work.add(new DecryptedSource(source, cipher, this.#host - this.#from).read(this.#from, part));
+    else this.work.add(readPadded(source, this.#host, part));
     this.#host = UNALLOCATED;
   }
 }

@@ -4,6 +4,8 @@
  * A run may begin and end within a block. A block that gets its place is written in full where its space may hold
  * something else or where a backing file showed through: first what was there, then the run's own bytes.
  */
+import { CRYPT_SECTOR } from '../../crypto/modes.js';
+import type { SectorCipher } from '../../crypto/sector-cipher.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { HostWrites } from '../host-writes.js';
 import type { Image, PreparedRun } from '../image.js';
@@ -20,6 +22,8 @@ export interface PlacingRules {
   size(): number;
   /** The disk as it was, backing files included; asked for the rest of a block of which a run holds a part. */
   readAround(offset: number, into: Uint8Array): MaybePromise<void>;
+  /** Encrypts what is written, sectors counted in the guest's disk; null: nothing is. Runs are whole sectors then. */
+  readonly cipher: SectorCipher | null;
 }
 
 /** What a run holds of one block; guest bytes. */
@@ -97,11 +101,11 @@ export class BlockPlacer {
     const around = this.#isWhole(part) ? null : await this.#around(part, before);
     const host = await this.map.allocate(part.index, part.stretch);
     if (around !== null) {
-      writes.add(host, around.subarray(0, part.start - start));
-      writes.add(host + part.end - start, around.subarray(part.end - start));
+      this.#data(writes, host, start, around.subarray(0, part.start - start));
+      this.#data(writes, host + part.end - start, part.end, around.subarray(part.end - start));
     } else if (!freshSpace) {
-      zeros(writes, host, part.start - start);
-      zeros(writes, host + part.end - start, start + blockSize - part.end);
+      this.#zeros(writes, host, start, part.start - start);
+      this.#zeros(writes, host + part.end - start, part.end, start + blockSize - part.end);
     }
     await this.#write(part, host, writes, freshSpace && !hasBacking);
   }
@@ -127,17 +131,35 @@ export class BlockPlacer {
     const start = part.index * this.map.blockSize;
     let at = part.start;
     for (const { start: from, bytes } of part.data) {
-      if (!skipZeros) zeros(writes, host + at - start, from - at);
-      writes.add(host + from - start, bytes);
+      if (!skipZeros) this.#zeros(writes, host + at - start, at, from - at);
+      this.#data(writes, host + from - start, from, bytes);
       at = from + bytes.length;
     }
-    if (!skipZeros) zeros(writes, host + at - start, part.end - at);
+    if (!skipZeros) this.#zeros(writes, host + at - start, at, part.end - at);
+  }
+
+  /** Guest bytes from `guest` on. */
+  #data(writes: HostWrites, host: number, guest: number, bytes: Uint8Array): void {
+    writes.add(host, this.rules.cipher === null ? bytes : encrypted(this.rules.cipher, guest, bytes));
+  }
+
+  #zeros(writes: HostWrites, host: number, guest: number, length: number): void {
+    if (this.rules.cipher === null) zeros(writes, host, length);
+    else
+      for (let at = 0; at < length; at += ZEROS.length)
+        this.#data(writes, host + at, guest + at, ZEROS.subarray(0, Math.min(ZEROS.length, length - at)));
   }
 
   #isWhole({ index, start, end }: Part): boolean {
     const { blockSize } = this.map;
     return start === index * blockSize && end === Math.min((index + 1) * blockSize, this.rules.size());
   }
+}
+
+function encrypted(cipher: SectorCipher, guest: number, bytes: Uint8Array): Uint8Array {
+  const sectors = new Uint8Array(bytes.length);
+  cipher.encrypt(bytes, sectors, guest / CRYPT_SECTOR);
+  return sectors;
 }
 
 /** Small stretches of zeros are copied along with their neighbours, large ones are left to the storage. */

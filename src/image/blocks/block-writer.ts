@@ -1,4 +1,5 @@
 /** Filling a new block-mapped image: blocks are appended as they come, tables follow, the header comes last. */
+import type { SectorCipher } from '../../crypto/sector-cipher.js';
 import type { Kernels, UnitEncoding } from '../../kernels/kernels.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
 import type { ByteStore } from '../../storage/storage.js';
@@ -22,6 +23,8 @@ export interface BlockWriterParts {
   /** Guest disk in bytes. */
   readonly size: number;
   readonly encoding: UnitEncoding | null;
+  /** As in `BlockImageParts`. */
+  readonly cipher?: SectorCipher | null;
   /** It has a backing file: what is not placed shows it. */
   readonly hasBacking: boolean;
   readonly flush: boolean;
@@ -40,21 +43,23 @@ export class BlockWriter implements ImageWriter {
   readonly #writesInTurn: boolean;
 
   constructor(protected readonly parts: BlockWriterParts) {
-    const { map, size, encoding, hasBacking, store } = parts;
+    const { map, size, encoding, cipher = null, hasBacking, store } = parts;
     this.size = size;
-    this.unit = hasBacking || encoding !== null ? map.blockSize : unitOf(map.blockSize);
+    this.unit = hasBacking || encoding !== null || cipher !== null ? map.blockSize : unitOf(map.blockSize);
     this.encoding = encoding;
     this.readsZero = !hasBacking;
     this.#writesInTurn = this.unit < map.blockSize && !store.readsZero;
     const rules: PlacingRules = {
       readsZero: this.readsZero,
-      freshSpace: store.readsZero,
+      // Zeros that are encrypted are none.
+      freshSpace: store.readsZero && cipher === null,
       hasBacking,
       size: () => size,
       // runs consist of whole blocks wherever a backing file could show
       readAround: (_offset, into) => {
         into.fill(0);
       },
+      cipher,
     };
     this.#placer = new BlockPlacer(rules, map);
   }
