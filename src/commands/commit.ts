@@ -1,8 +1,12 @@
 /** `commit`: writes what an image changes into a file of its backing chain, and empties the image. */
+import { roundUp } from '../bytes.js';
 import { convertImage } from '../convert/convert.js';
 import { ImageError } from '../errors.js';
 import { LostBitmaps } from '../image/bitmap-edit.js';
-import { ChangesImage } from '../image/changes.js';
+import { ChangesImage, UnchangedImage } from '../image/changes.js';
+import { ConcatImage } from '../image/concat.js';
+import type { EditableImage, Image } from '../image/image.js';
+import { SliceImage } from '../image/slice.js';
 import { cacheMode } from './cache-modes.js';
 import { findBackingFile } from './chain-search.js';
 import { chainOf, type GraphNode, type ImageNode, nodeName } from './graph.js';
@@ -54,7 +58,9 @@ export async function commitImage(
       signal,
       onProgress,
     };
-    await convertImage(changes, target.editor, platform.kernels, options).catch((error) => {
+    const rest = restOfUnit(bottom, changes.size, target.editor);
+    const source = rest === null ? changes : new ConcatImage([changes, rest]);
+    await convertImage(source, target.editor, platform.kernels, options).catch((error) => {
       throw error instanceof LostBitmaps ? notClosed(request, error) : failed('Block job failed', error);
     });
     if (request.keep || request.base !== null) return;
@@ -62,6 +68,12 @@ export async function commitImage(
       throw failed(`Failed to empty ${nodeName(top.node)}`, error);
     });
   });
+}
+
+/** A unit is written as a whole: behind the end of a shorter disk it keeps what it holds. */
+function restOfUnit(bottom: Image, end: number, { unit, size, unordered }: EditableImage): Image | null {
+  const length = Math.min(size, roundUp(end, unit)) - end;
+  return length <= 0 || unordered ? null : new UnchangedImage(new SliceImage(bottom, end, length));
 }
 
 /** The disk has its changes, but bitmaps are lost: QEMU tells it at each of its two attempts. */

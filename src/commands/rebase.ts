@@ -59,7 +59,8 @@ class Rebase {
   async run(cache: CacheMode, sourceCache: CacheMode, onProgress: OnRebaseProgress): Promise<void> {
     const { opener, request } = this;
     const { unsafe, compress, backingFormat, signal } = request;
-    const edit = { cache, compress, keepAllocated: false, chain: !unsafe, signal };
+    const hidesBacking = !unsafe && (request.backingFile ?? '') !== '';
+    const edit = { cache, compress, keepAllocated: false, chain: !unsafe, hidesBacking, signal };
     const target = await opener.edit(request, edit);
     if (compress && !target.node.driver.compresses)
       throw new ImageError('unsupported', 'Compression not supported for this file format');

@@ -50,6 +50,8 @@ export interface EditSettings {
   purpose?: 'edit' | 'amend' | 'editBitmaps';
   /** Open the backing files too; default true. */
   chain?: boolean;
+  /** As that of `EditRequest`. */
+  hidesBacking?: boolean;
   /** Open the backing files without locks: one of them is going to be written to as well. */
   shareChain?: boolean;
   /** The format was not given but found out earlier: if it is raw, no other may come of it. */

@@ -402,7 +402,8 @@ async function openWith(
     const store = writableStore(file);
     if (open === undefined || store === null)
       throw new ImageError('unsupported', `Block format '${driver.name}' cannot be written to here`);
-    const request = { compress: edit.compress, flush: edit.cache !== 'unsafe', ...asked };
+    const { compress, cache, hidesBacking = false } = edit;
+    const request = { compress, flush: cache !== 'unsafe', hidesBacking, ...asked };
     return open.call(driver, store, request, context);
   }
   if (driver.open === undefined) throw new ImageError('unsupported', `Block format '${driver.name}' cannot be read`);

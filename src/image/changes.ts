@@ -1,4 +1,4 @@
-/** What the upper layers of a backing chain change of the disk below them. */
+/** What the upper layers of a backing chain change of the disk below them, and what nobody changes. */
 import type { ImageError } from '../errors.js';
 import { isPending, type MaybePromise } from '../maybe.js';
 import type { BackingReference, Extent, Image, ImageDetails, SnapshotInfo } from './image.js';
@@ -46,6 +46,39 @@ export class ChangesImage implements Image {
 
   details(): ImageDetails {
     return this.disk.details();
+  }
+
+  close(): Promise<void> {
+    return this.disk.close();
+  }
+}
+
+/** A disk that nobody changes: all of it is shown from below. */
+export class UnchangedImage implements Image {
+  readonly format: string;
+  readonly size: number;
+  readonly clusterSize: number;
+  readonly backing = null;
+  readonly snapshots = [];
+  readonly unreadable: ImageError | null;
+
+  constructor(private readonly disk: Image) {
+    this.format = disk.format;
+    this.size = disk.size;
+    this.clusterSize = disk.clusterSize;
+    this.unreadable = disk.unreadable;
+  }
+
+  extents(start: number, length: number): Extent[] {
+    return [{ start, length, kind: 'unallocated', compressed: false, hostOffset: null, depth: 1 }];
+  }
+
+  read(offset: number, into: Uint8Array): MaybePromise<void> {
+    return this.disk.read(offset, into);
+  }
+
+  details(): ImageDetails {
+    return {};
   }
 
   close(): Promise<void> {

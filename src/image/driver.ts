@@ -79,6 +79,8 @@ export interface CreateRequest {
 export interface EditRequest {
   compress: boolean;
   flush: boolean;
+  /** The image is about to get a backing file, which zeros that are written have to hide already. */
+  hidesBacking?: boolean;
   /**
    * The image's backing chain, asked for when less than a cluster is written; it stays the caller's. null or absent: none
    * was opened.

@@ -174,4 +174,44 @@ describeWith(['qemu-img', 'qemu-io'], 'backing chains', () => {
     expect({ code, stdout, stderr }).toEqual({ code: judge.status, stdout: judge.stdout, stderr: judge.stderr });
     expect(stderr).toContain(message);
   });
+
+  it.each(['qcow2 compat=0.10', 'qcow2 compat=1.1', 'qcow2 extended_l2=on', 'qed '])(
+    'rebase of an image of zeros without a backing file, %s: they hide the new one',
+    async (kind) => {
+      const [format, options] = kind.split(' ');
+      qemuImg('create', '-q', file('below.raw'), '300k');
+      qemuIo(file('below.raw'), 'raw', 'write -P 9 0 200k');
+      qemuImg('create', '-q', '-f', format!, ...(options === '' ? [] : ['-o', options!]), file('zeros'), '301k');
+      await diskloom('rebase', '-f', format!, '-b', 'below.raw', '-F', 'raw', 'zeros');
+      qemuImg('check', '-q', '-f', format!, file('zeros'));
+      qemuImg('convert', '-f', format!, '-O', 'raw', file('zeros'), file('zeros.raw'));
+      expect(readFileSync(file('zeros.raw')).every((byte) => byte === 0)).toBe(true);
+    },
+  );
+
+  it('commit of a shorter disk keeps what lies behind its end in the same cluster', async () => {
+    qemuImg('create', '-q', file('deep.raw'), '200k');
+    qemuIo(file('deep.raw'), 'raw', 'write -P 9 0 200k');
+    for (const directory of ['ours', 'judged']) {
+      const image = (name: string) => file(`${name}-${directory}`);
+      qemuImg(
+        'create',
+        '-q',
+        '-f',
+        'qcow2',
+        '-o',
+        'cluster_size=8k',
+        '-b',
+        file('deep.raw'),
+        '-F',
+        'raw',
+        image('mid'),
+      );
+      qemuImg('create', '-q', '-f', 'qcow2', '-b', image('mid'), '-F', 'qcow2', image('short'), '86k');
+      qemuIo(image('short'), 'qcow2', 'write -P 5 80k 6k');
+    }
+    await diskloom('commit', '-q', 'short-ours');
+    qemuImg('commit', '-q', file('short-judged'));
+    qemuImg('compare', '-s', file('mid-ours'), file('mid-judged'));
+  });
 });

@@ -1,4 +1,5 @@
 /** `resize`, beside `qemu-img` doing the same to a copy. */
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bothPrograms } from '../support/both-programs.js';
@@ -146,4 +147,15 @@ describeWith(['qemu-img', 'qemu-io'], 'resize', () => {
     expect(contents[0]!.length).toBe(3 * MIB);
     expect(contents[0]!.equals(contents[1]!)).toBe(true);
   });
+
+  it.each(['64k', '256k'])(
+    'with metadata for more than 2 GiB leaves the same file, in clusters of %s',
+    async (size) => {
+      qemuImg('create', '-q', '-f', 'qcow2', '-o', `cluster_size=${size}`, file('grown'), '10M');
+      copyFileSync(file('grown'), file('judged'));
+      const line = ['resize', '-q', '--preallocation=metadata'];
+      expect(await ours(...line, 'grown', '3G')).toEqual(theirs(...line, 'judged', '3G'));
+      expect(spawnSync('cmp', [file('grown'), file('judged')], { encoding: 'utf8' }).stdout).toBe('');
+    },
+  );
 });

@@ -91,7 +91,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
     this.#tracker = new BitmapTracker(writing, this.#bitmapStore, parts.bitmaps);
     const rules = {
       readsZero: false,
-      hasBacking: header.backingFile !== null,
+      hasBacking: header.backingFile !== null || request.hidesBacking === true,
       compresses: request.compress,
       version: header.version,
       isDataRaw: (header.autoclearFeatures & AUTOCLEAR.rawData) !== 0n,
@@ -305,7 +305,8 @@ export class QcowEditor extends QcowImage implements EditableImage {
 
   /** Zeros in a part of a cluster; nothing to do where there are only zeros. */
   async #zeroPart(start: number, end: number): Promise<void> {
-    if (start < end && !(await this.#partWriter.isZero(start, end)))
+    if (start >= end) return;
+    if (this.request.hidesBacking === true || !(await this.#partWriter.isZero(start, end)))
       await this.write(start, new Uint8Array(end - start));
   }
 

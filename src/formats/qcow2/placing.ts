@@ -97,8 +97,14 @@ export class Placer {
   /**
    * Reserves clusters for [start, end) without content: metadata preallocation. Returns the host offset at which the
    * last one ends, or the disk in it.
+   *
+   * @param onStep called for each part, before anything else is reserved; `hostEnd` as what is returned
    */
-  *reserve(start: number, end: number): Steps<number> {
+  *reserve(
+    start: number,
+    end: number,
+    onStep?: (start: number, end: number, hostEnd: number) => Steps<void>,
+  ): Steps<number> {
     let wanted: number | null = null;
     let requestEnd = 0;
     let at = start;
@@ -111,6 +117,7 @@ export class Placer {
       const reached: number = yield* this.#reserveStep(at, stop, wanted);
       wanted = reached === 0 ? null : reached;
       if (wanted === null) continue;
+      if (onStep !== undefined) yield* onStep(at, this.#reservedTo, wanted);
       at = this.#reservedTo;
     }
     return wanted ?? 0;

@@ -21,10 +21,8 @@ import type { ClusterMap } from './map.js';
 import type { WritingParts } from './parts.js';
 import { Placer } from './placing.js';
 import { enterClusters, takeClusters } from './preallocate.js';
-import { perform, type Steps } from './steps.js';
+import { perform, type Steps, settle } from './steps.js';
 
-/** Guest bytes that QEMU asks for at once when it preallocates, at most; a cluster less. */
-const LONGEST_REQUEST = 2 ** 31;
 const SECTOR = 512;
 
 /** What a resize needs of the editor. */
@@ -159,6 +157,8 @@ async function growL1({ parts, commit, writeHeader }: ResizingEditor, size: numb
   tables.discard(old.offset, old.length);
   refcounts.unprotect(old.offset, old.length);
   await perform(refcounts.free(old.offset, old.length));
+  // Nothing refers to it any more: what follows may lie there.
+  await commit();
 }
 
 /**
@@ -189,19 +189,18 @@ async function enterPlaces(
   hides: boolean,
 ): Promise<void> {
   const { header, clusterTables, refcounts, data, dataSpace } = work.parts;
-  const clusterSize = clusterSizeOf(header);
   const placer = new Placer(clusterTables, refcounts, dataSpace, clusterTables.coverage);
-  for (let at = start; at < end; ) {
-    const stop = Math.min(end, at + LONGEST_REQUEST - clusterSize);
-    await perform(work.pause());
-    const untouched = dataSpace.untouched;
-    dataSpace.reach(await perform(placer.reserve(at, stop)));
+  let { untouched } = dataSpace;
+  const enter = function* (at: number, stop: number, hostEnd: number): Steps<void> {
+    dataSpace.reach(hostEnd);
     // No entry in the file may lead behind the file's end.
-    if (data.size < dataSpace.end) await changeLength(data, dataSpace.end, 'off');
-    await clearPlaces(work, at, stop, untouched);
-    if (hides && header.version >= 3) await perform(clusterTables.hide(at, stop));
-    at = stop;
-  }
+    if (data.size < dataSpace.end) yield* settle(changeLength(data, dataSpace.end, 'off'));
+    yield* settle(clearPlaces(work, at, stop, untouched));
+    if (hides && header.version >= 3) yield* clusterTables.hide(at, stop);
+    yield* work.pause();
+    untouched = dataSpace.untouched;
+  };
+  await perform(placer.reserve(start, end, enter));
 }
 
 /** Zeros in the places of [start, end) before host offset `untouched`. */

@@ -43,6 +43,7 @@ export async function editQed(store: ByteStore, request: EditRequest, context: D
     map,
     kernels: context.kernels,
     flush: request.flush,
+    hidesBacking: request.hidesBacking === true,
     ...(request.backing === undefined ? {} : { backingImage: request.backing }),
     setBacking: (reference) => writeBacking(store, header, reference),
     resize: async (size, { preallocation, hidesBacking }) => {

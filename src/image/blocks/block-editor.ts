@@ -26,6 +26,8 @@ export interface BlockEditorParts extends BlockImageParts {
   readonly kernels: Kernels;
   readonly flush: boolean;
   /** As in `EditRequest`. */
+  readonly hidesBacking?: boolean;
+  /** As in `EditRequest`. */
   backingImage?(): Promise<Image | null>;
   /** After the tables, at every commit: what else the file tells of itself. Absent: nothing. */
   afterCommit?(): Promise<void>;
@@ -61,7 +63,7 @@ export class BlockEditor extends BlockImage implements EditableImage {
     const { map, backing = null, cipher = null, setBacking, empty, resize } = parts;
     this.unit = unitOf(map.blockSize);
     const readAround = (offset: number, into: Uint8Array) => this.#readAround(offset, into);
-    const hasBacking = backing !== null;
+    const hasBacking = backing !== null || parts.hidesBacking === true;
     const size = () => this.size;
     this.#placer = new BlockPlacer({ readsZero: false, freshSpace: false, hasBacking, size, readAround, cipher }, map);
     if (setBacking !== undefined) this.setBacking = (reference) => this.#setBacking(reference, setBacking);
