@@ -98,7 +98,8 @@ export const WRITABLE: readonly Variant[] = [
     backing: 'any',
     neverEmpty: true,
   }),
-  ...variants('parallels', [['']]),
+  // from 1 TiB on qemu-img cannot compare them: it fails or aborts
+  ...variants('parallels', [['']], { isOpaque: true }),
   ...variants('luks', [['', { options: { 'key-secret': 'sec0', 'iter-time': 10 } }]], { isFull: true }),
 ];
 
