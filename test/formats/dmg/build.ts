@@ -63,6 +63,8 @@ function tableOf(chunks: readonly ChunkSpec[]): Buffer {
   const table = Buffer.alloc(204 + 40 * (chunks.length + 1));
   table.write('mish');
   table.writeUInt32BE(1, 4);
+  table.writeBigUInt64BE(BigInt(chunks.reduce((sum, chunk) => sum + chunk.sectors, 0)), 16);
+  table.writeUInt32BE(chunks.length + 1, 200);
   let sector = 0;
   let offset = 0;
   for (const [index, { type, sectors, stored, firstSector = sector, length }] of chunks.entries()) {

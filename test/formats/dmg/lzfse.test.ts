@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/errors.js';
 import { decodeLzfse } from '../../../src/formats/dmg/codecs/lzfse/lzfse.js';
+import { REFERENCE } from './lzfse-reference.js';
 import { COMPRESSED, LZVN, lines, PLAIN } from './lzfse-samples.js';
 
 const samples: [string, Buffer, string][] = [
@@ -29,6 +30,12 @@ function decode(packed: Uint8Array, length: number): string {
 describe('LZFSE', () => {
   it.each(samples)('%s', (_, packed, content) => {
     expect(decode(packed, content.length)).toBe(content);
+  });
+
+  it.each(REFERENCE)('%s', (_, content, stream) => {
+    const into = new Uint8Array(content.length).fill(0xee);
+    decodeLzfse(Buffer.from(stream.join(''), 'base64'), into);
+    expect(Buffer.compare(into, content)).toBe(0);
   });
 
   it.each(samples)('%s, cut off anywhere, is refused', (_, packed, content) => {
