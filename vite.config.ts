@@ -100,11 +100,37 @@ function command(): UserConfig {
   return { ...bundle, plugins: [...plugins, parts] };
 }
 
+/** What drivers can do that nobody can ask for in a browser; an absent method means that it is not supported. */
+const NOT_IN_BROWSERS = ['measure', 'edit', 'amendOptions', 'amend', 'editBitmaps', 'check'];
+
+/** Leaves out of the drivers what `diskloom/web` does not offer, and with it a fifth of the code. */
+function convertingOnly(): Plugin {
+  return {
+    name: 'converting-only',
+    enforce: 'post',
+    transform(code, id) {
+      if (!/\/src\/formats\/\w+\/index\.ts$/.test(id)) return undefined;
+      let shorter = code;
+      for (const node of this.parse(code).body.toReversed()) {
+        const declaration = node.type === 'ExportNamedDeclaration' ? node.declaration : null;
+        const value = declaration?.type === 'VariableDeclaration' ? declaration.declarations[0]?.init : null;
+        if (value?.type !== 'ObjectExpression') continue;
+        for (const property of value.properties.toReversed()) {
+          if (property.type !== 'Property' || property.key.type !== 'Identifier') continue;
+          if (!NOT_IN_BROWSERS.includes(property.key.name)) continue;
+          shorter = shorter.slice(0, property.start) + shorter.slice(property.end).replace(/^,/, '');
+        }
+      }
+      return { code: shorter, map: null };
+    },
+  };
+}
+
 /** What the page and the browser library share: addresses relative to the file that names them, assets as files. */
 function webBundle(outDir: string): UserConfig {
   return {
     base: './',
-    worker: { format: 'es' },
+    worker: { format: 'es', plugins: () => [convertingOnly()] },
     build: { outDir, emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, modulePreload: false },
   };
 }
@@ -207,7 +233,7 @@ function webLibrary(): UserConfig {
   const output = { entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs' };
   return {
     ...config,
-    plugins: [plainReferences()],
+    plugins: [plainReferences(), convertingOnly()],
     build: { ...build, minify: false, rolldownOptions: { input, output, preserveEntrySignatures: 'strict' } },
   };
 }
