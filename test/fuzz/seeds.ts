@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { convert } from '../../src/commands/convert.js';
 import type { Kernels } from '../../src/kernels/kernels.js';
+import { descriptorText, NOTHING, TOP } from '../formats/parallels/bundle-builder.js';
 import { sample } from '../formats/qcow2/sample.js';
+import { buildVdi } from '../formats/vdi/build.js';
 import { Random } from '../support/random.js';
 import { type Anatomy, anatomyOf } from './anatomy.js';
 import { PagedFile } from './paged-store.js';
@@ -69,7 +71,7 @@ export async function ownSeeds(kernels: Kernels): Promise<Seed[]> {
     const bytes = contentOf(world.files.get(`${TARGETS}x`)!);
     seeds.push(seedOf(`own ${options}${compress ? ' -c' : ''}`, 'own.qcow2', new Map([['own.qcow2', bytes]])));
   }
-  seeds.push(await streamSeed(kernels));
+  seeds.push(await streamSeed(kernels), await bundleSeed(kernels), differencingVdi());
   seeds.push(seedOf('raw', 'plain.raw', new Map([['plain.raw', disk().slice(0, 200_000)]])));
   return seeds;
 }
@@ -82,6 +84,48 @@ async function streamSeed(kernels: Kernels): Promise<Seed> {
   await convert(world, { ...convertRequest(`${IMAGES}disk.raw`, `${TARGETS}x.vmdk`, 'vmdk'), options });
   const bytes = contentOf(world.files.get(`${TARGETS}x.vmdk`)!);
   return seedOf(`own vmdk ${options}`, 'own.vmdk', new Map([['own.vmdk', bytes]]));
+}
+
+/** A Parallels bundle of two parts, one of them with a snapshot. */
+async function bundleSeed(kernels: Kernels): Promise<Seed> {
+  const world = new World(kernels, false);
+  world.files.set(`${IMAGES}disk.raw`, PagedFile.of(disk()));
+  const options = 'cluster_size=64k';
+  await convert(world, { ...convertRequest(`${IMAGES}disk.raw`, `${TARGETS}x.hds`, 'parallels'), options });
+  const hds = contentOf(world.files.get(`${TARGETS}x.hds`)!);
+  const [sectors, root] = [DISK / 512, '{11111111-2222-3333-4444-555555555555}'];
+  const image = (guid: string, file: string, type = 'Compressed') => ({ guid, type, file });
+  const text = descriptorText({
+    size: 2 * sectors,
+    storages: [
+      { start: 0, end: sectors, images: [image(root, 'a.hds', 'Plain'), image(TOP, 'b.hds')] },
+      { start: sectors, end: 2 * sectors, images: [image(root, 'b.hds'), image(TOP, 'c.hds')] },
+    ],
+    shots: [
+      { guid: TOP, parent: root },
+      { guid: root, parent: NOTHING },
+    ],
+  });
+  const files = [
+    ['DiskDescriptor.xml', new TextEncoder().encode(text)],
+    ['a.hds', disk()],
+    ['b.hds', hds],
+    ['c.hds', hds.slice()],
+  ] as const;
+  return seedOf('Parallels bundle', 'DiskDescriptor.xml', new Map(files));
+}
+
+/** Two images over a third one, all found by their UUIDs. */
+function differencingVdi(): Seed {
+  const files = [
+    ['base.vdi', buildVdi({ type: 1, uuid: 'a', content: '1', blocks: [1, 'parent'] })],
+    ['mid.vdi', buildVdi({ type: 4, uuid: 'b', content: '2', parent: 'a', parentContent: '1', blocks: ['parent', 2] })],
+    [
+      'top.vdi',
+      buildVdi({ type: 4, uuid: 'c', content: '3', parent: 'b', parentContent: '9', blocks: ['zero', 'parent'] }),
+    ],
+  ] as const;
+  return seedOf('differencing VDI', 'top.vdi', new Map<string, Uint8Array>(files));
 }
 
 /** Commands of `qemu-img` and `qemu-io` that make one image, `main`, from `disk.raw`. */
