@@ -50,6 +50,13 @@ export interface ImageNode {
 
 export type GraphNode = StorageNode | ImageNode;
 
+/** The image that an image is but another view of, as raw over qcow2 is: its clusters and snapshots are those of both. */
+export function viewedImage(node: ImageNode): ImageNode {
+  let viewed = node;
+  while (viewed.driver.name === 'raw' && viewed.file.kind === 'image') viewed = viewed.file;
+  return viewed;
+}
+
 /** The name by which a node can be opened again: a file name, if that says it all. */
 export function nodeName(node: GraphNode): string {
   if (node.kind === 'storage') return node.storage.fileName ?? jsonName(node);

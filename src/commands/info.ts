@@ -4,7 +4,7 @@ import { ImageError } from '../errors.js';
 import { SECTOR } from '../image/concat.js';
 import type { Json, SnapshotInfo } from '../image/image.js';
 import { endlessChain, fullBackingName } from './backing-name.js';
-import { childrenOf, contentsOf, formatName, type GraphNode, nodeName, storageOf } from './graph.js';
+import { childrenOf, contentsOf, formatName, type GraphNode, nodeName, storageOf, viewedImage } from './graph.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
 import type { ImageName, Trust } from './settings.js';
@@ -111,7 +111,9 @@ function describeNode(node: GraphNode): NodeInfo {
     };
   }
   const { image } = node;
-  const { clusterSize = null, encrypted = false, dirty = false, formatSpecific = null } = image.details();
+  const { encrypted = false, dirty = false, formatSpecific = null } = image.details();
+  const viewed = viewedImage(node).image;
+  const { clusterSize = null } = viewed.details();
   const { hasFlags } = storageOf(node);
   return {
     ...common,
@@ -120,7 +122,7 @@ function describeNode(node: GraphNode): NodeInfo {
     clusterSize,
     dirty: clusterSize !== null || hasFlags ? dirty : null,
     backing: image.backing === null ? null : { ...image.backing, fullName: fullNameOf(node) },
-    snapshots: image.snapshots,
+    snapshots: viewed.snapshots,
     specific: formatSpecific,
   };
 }

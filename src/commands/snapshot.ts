@@ -1,7 +1,7 @@
 /** `snapshot`: lists, makes, applies and deletes the internal snapshots of an image. */
 import { ImageError } from '../errors.js';
 import type { EditableImage, SnapshotInfo } from '../image/image.js';
-import type { GraphNode } from './graph.js';
+import { type GraphNode, viewedImage } from './graph.js';
 import { ImageOpener } from './open.js';
 import type { Platform } from './platform.js';
 import { type ImageName, sharedForWriting, type Trust } from './settings.js';
@@ -28,7 +28,7 @@ export async function listSnapshots(platform: Platform, request: SnapshotRequest
 }
 
 function snapshotsOf(node: GraphNode): readonly SnapshotInfo[] {
-  return node.kind === 'image' ? node.image.snapshots : [];
+  return node.kind === 'image' ? viewedImage(node).image.snapshots : [];
 }
 
 /**

@@ -142,4 +142,16 @@ describeWith(['qemu-img', 'qemu-io'], 'snapshot', () => {
       expect(theirs('check', name)).toMatchObject({ status: 3, stderr: 'Leaked cluster 6 refcount=1 reference=0\n' });
     }
   });
+
+  it('lists those of an image beneath a raw one, as qemu-img does', async () => {
+    qemuImg('create', '-q', '-f', 'qcow2', file('beneath'), '1M');
+    qemuImg('snapshot', '-c', 'one', file('beneath'));
+    const options = 'driver=raw,file.driver=qcow2,file.file.filename=beneath';
+    for (const line of [
+      ['snapshot', '-l'],
+      ['info', '--output=json'],
+      ['info', '--output=human'],
+    ])
+      expect(await ours(...line, '--image-opts', options)).toEqual(theirs(...line, '--image-opts', options));
+  });
 });
