@@ -5,6 +5,7 @@
  */
 import { viewOf } from '../../../bytes.js';
 import type { CheckTally } from '../../../image/check.js';
+import { isPending, type MaybePromise } from '../../../maybe.js';
 import { COPIED_HIGH, ENTRY_SIZE, hostOffsetOf, isCopied } from '../layout.js';
 import { type CheckedFile, hex64, ioError, type L1Entry } from './checked-file.js';
 import { kindOf, l2EntryAt } from './l2-entry.js';
@@ -42,8 +43,8 @@ class CopiedFlags {
     await file.read(entry.l2Offset, this.#table);
     let changes = 0;
     for (let index = 0; index < file.l2Entries; index++) {
-      const pending = this.#checkL2(index);
-      if (pending !== undefined && (await pending)) changes++;
+      const changed = this.#checkL2(index);
+      if (isPending(changed) ? await changed : changed) changes++;
     }
     if (changes > 0) await this.#writeTable(entry.l2Offset, changes);
   }
@@ -67,18 +68,24 @@ class CopiedFlags {
     tally.corruptionsFixed++;
   }
 
-  /** Whether an entry was changed in memory; undefined: it has no such flag. */
-  #checkL2(index: number): Promise<boolean> | undefined {
+  /** Whether an entry was changed in memory. */
+  #checkL2(index: number): MaybePromise<boolean> {
     const entry = l2EntryAt(this.#view, index, this.file);
-    if (entry.high === 0 && entry.low === 0) return undefined;
+    if (entry.high === 0 && entry.low === 0) return false;
     const kind = kindOf(entry, this.file);
-    return kind === 'data' || kind === 'zero, allocated' ? this.#checkData(index, entry.high, entry.low) : undefined;
+    return kind === 'data' || kind === 'zero, allocated' ? this.#checkData(index, entry.high, entry.low) : false;
   }
 
-  async #checkData(index: number, high: number, low: number): Promise<boolean> {
-    const { file, tally } = this;
+  #checkData(index: number, high: number, low: number): MaybePromise<boolean> {
+    const { file } = this;
     const cluster = Math.floor(hostOffsetOf(high, low) / file.clusterSize);
-    const refcount = file.hasDataFile ? 1 : await file.refcounts.get(cluster);
+    const refcount = file.hasDataFile ? 1 : file.refcounts.get(cluster);
+    const compare = (known: number | null) => this.#compare(index, high, low, known);
+    return isPending(refcount) ? refcount.then(compare) : compare(refcount);
+  }
+
+  #compare(index: number, high: number, low: number, refcount: number | null): boolean {
+    const { file, tally } = this;
     if (refcount === null || (refcount === 1) === isCopied(high)) return false;
     tally.corruptions++;
     const what = `l2_entry=${hex64(high, low)} refcount=${BigInt(refcount)}`;

@@ -44,13 +44,13 @@ export class References {
    *
    * @param shown the offset, for the message, where a number cannot hold it
    */
-  count(offset: number, length: number, shown = hexOffset(offset)): void {
+  count(offset: number, length: number, shown?: string): void {
     const { file, counts } = this;
     if (length <= 0) return;
     if (file.exceedsFile(offset, length)) {
       this.corruption(
         'ERROR: counting reference for region exceeding the end of the file by one cluster or more: ' +
-          `offset 0x${shown} size 0x${length.toString(16)}`,
+          `offset 0x${shown ?? hexOffset(offset)} size 0x${length.toString(16)}`,
       );
       return;
     }

@@ -4,8 +4,10 @@
  * Specification: QEMU, docs/interop/qcow2, "Host cluster management". The table may point anywhere; what lies beyond
  * the end of the file reads as zeros.
  */
+
 import { viewOf } from '../../../bytes.js';
 import { TableCache } from '../../../image/table-cache.js';
+import { isPending, type MaybePromise } from '../../../maybe.js';
 import type { ByteSource, ByteStore } from '../../../storage/storage.js';
 import { clusterSizeOf, type QcowHeader } from '../header.js';
 import { ENTRY_SIZE } from '../layout.js';
@@ -104,7 +106,7 @@ export class StoredRefcounts {
    * The counts from `cluster` on, as far as they are described in one place. `unreadable`: by a block that cannot be;
    * it has this index in the table.
    */
-  async stretch(cluster: number): Promise<CountsStretch | { unreadable: number; end: number }> {
+  stretch(cluster: number): MaybePromise<CountsStretch | { unreadable: number; end: number }> {
     const index = Math.floor(cluster / this.perBlock);
     if (index >= this.blockCount) return { first: cluster, end: Number.POSITIVE_INFINITY, view: null };
     const endOfBlock = (index + 1) * this.perBlock;
@@ -115,14 +117,19 @@ export class StoredRefcounts {
     const at = offset + page * this.#blocks.pageSize;
     const first = index * this.perBlock + page * this.#perPage;
     if (at >= this.source.size) return { first, end: first + this.#perPage, view: null };
-    return { first, end: first + this.#perPage, view: (await this.#blocks.page(at)).view };
+    const found = (view: DataView): CountsStretch => ({ first, end: first + this.#perPage, view });
+    const stored = this.#blocks.page(at);
+    return isPending(stored) ? stored.then((arrived) => found(arrived.view)) : found(stored.view);
   }
 
   /** The refcount of a cluster; null: its block cannot be read. */
-  async get(cluster: number): Promise<number | null> {
-    const found = await this.stretch(cluster);
-    if ('unreadable' in found) return null;
-    return found.view === null ? 0 : this.width.get(found.view, cluster - found.first);
+  get(cluster: number): MaybePromise<number | null> {
+    const countIn = (found: CountsStretch | { unreadable: number }) => {
+      if ('unreadable' in found) return null;
+      return found.view === null ? 0 : this.width.get(found.view, cluster - found.first);
+    };
+    const stretch = this.stretch(cluster);
+    return isPending(stretch) ? stretch.then(countIn) : countIn(stretch);
   }
 
   /** Changes the refcount of a cluster whose block exists. */
