@@ -26,6 +26,15 @@ describe('the command that the page shows', () => {
     expect(commandLine(PARTS)).toBe('diskloom convert -p -O qcow2 disk.vmdk disk.qcow2');
   });
 
+  it('reads from the web server that the page reads from', () => {
+    const source = 'https://host/a,b.qcow2';
+    expect(words(commandLine({ ...PARTS, source })).at(-2)).toBe(source);
+    const opening = { format: 'qcow2', options: { 'encrypt.key-secret': 'source' } };
+    expect(words(commandLine({ ...PARTS, source, opening })).at(-2)).toBe(
+      'driver=qcow2,encrypt.key-secret=source,file.driver=https,file.url=https://host/a,,b.qcow2',
+    );
+  });
+
   it('says what was set, and where passphrases come from', () => {
     const options = { cluster_size: '128k', 'encrypt.format': 'luks', 'encrypt.key-secret': 'target' };
     const opening = { format: 'luks', options: { 'key-secret': 'source' } };

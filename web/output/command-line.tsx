@@ -14,7 +14,7 @@ export function CommandLine() {
   if (candidate === null) return null;
   const { sourceFormat, sourceOptions: opening } = sourceOptions(candidate);
   const command = commandLine({
-    source: candidate.file.name,
+    source: 'url' in candidate.file ? candidate.file.url : candidate.file.name,
     target: fileName.value,
     format: format.value,
     options: options.value,

@@ -2,6 +2,7 @@
 import type { OptionValues } from '../../src/platform/web/index.js';
 
 export interface CommandParts {
+  /** A file name, or a URL. */
   readonly source: string;
   readonly target: string;
   readonly format: string;
@@ -31,7 +32,9 @@ export function commandLine(parts: CommandParts): string {
 }
 
 function openingText(source: string, { format, options }: NonNullable<CommandParts['opening']>): string {
-  return [`driver=${format}`, optionList(options), `file.filename=${source.replaceAll(',', ',,')}`].join(',');
+  const name = source.replaceAll(',', ',,');
+  const file = isUrl(source) ? `file.driver=${source.split(':')[0]},file.url=${name}` : `file.filename=${name}`;
+  return [`driver=${format}`, optionList(options), file].join(',');
 }
 
 function optionList(options: OptionValues): string {
@@ -46,8 +49,14 @@ function secretIds(options: OptionValues): string[] {
     .map(([, id]) => String(id));
 }
 
-/** A name with a colon would be taken for a URL, one with a dash for an option. */
+/** No file that a browser gives has a slash in its name. */
+function isUrl(source: string): boolean {
+  return /^https?:\/\//.test(source);
+}
+
+/** A file name with a colon would be taken for a URL, one with a dash for an option. */
 function plainName(name: string): string {
+  if (isUrl(name)) return name;
   return name.includes(':') || name.startsWith('-') ? `./${name}` : name;
 }
 

@@ -48,6 +48,10 @@ export const ABOUT_VERBS: { readonly [verb: string]: readonly string[] } = {
 export const FILE_NAMES: readonly (readonly [name: string, meaning: string])[] = [
   ['PATH, file:PATH', 'A file or a block device. A path with a colon in it needs *./* or *file:* before it.'],
   ['nbd://HOST[:PORT][/EXPORT]', 'An export of an NBD server; *nbd+unix:///EXPORT?socket=PATH* for a local one.'],
+  [
+    'http://..., https://...',
+    'A file on a web server, read only; the server has to send parts of it (range requests).',
+  ],
   ['null-co://, null-aio://', 'A disk of zeros that takes everything.'],
   ['blkdebug:CONFIG:PATH', 'An image with errors on demand, by the rules in the file CONFIG.'],
   [

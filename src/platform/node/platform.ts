@@ -1,4 +1,4 @@
-/** Node as a platform of the commands: local files, devices, NBD. */
+/** Node as a platform of the commands: local files, devices, NBD, files on web servers. */
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { protocolPrefix } from '../../commands/file-names.js';
@@ -8,6 +8,7 @@ import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js'
 import { type NbdTarget, nbdFileName, parseNbdAddress, parseNbdOptions } from '../net/nbd-uri.js';
 import { nodeCryptography } from './cryptography.js';
 import { FileStore } from './file-store.js';
+import { httpProtocols } from './http.js';
 import { createNodeKernels } from './kernels.js';
 import { openNbd } from './nbd.js';
 import { openFile } from './open-file.js';
@@ -126,7 +127,7 @@ const nbdProtocol: Protocol = {
 };
 
 export const nodePlatform: Platform = {
-  protocols: [fileProtocol, nbdProtocol],
+  protocols: [fileProtocol, nbdProtocol, ...httpProtocols],
   kernels: createNodeKernels(),
   crypto: nodeCryptography,
   unpacking: nodeUnpacking,

@@ -7,10 +7,10 @@
  */
 import { ImageError } from '../../errors.js';
 import type { MaybePromise } from '../../maybe.js';
+import { ReadWindows } from '../../storage/read-windows.js';
 import type { ByteSource } from '../../storage/storage.js';
 import { BlobStream } from './blob-stream.js';
 import { storageError } from './dom-errors.js';
-import { ReadWindows } from './read-windows.js';
 
 export class BlobSource implements ByteSource {
   readonly transfer = 2 * 1024 * 1024;

@@ -9,7 +9,7 @@ import { Gate } from './gate.js';
 import type { HelperHost } from './helpers.js';
 import type { Meter } from './meter.js';
 import type { Content } from './protocol.js';
-import { Remote, RemoteSource } from './remote-source.js';
+import { Remote, remoteSource } from './remote-source.js';
 
 /** What the files of one task have in common. */
 export interface Traffic {
@@ -48,7 +48,7 @@ export class PickedFile extends ReadOnlyStore {
   /** Throws `not-found` if a file of this machine is no longer there. */
   static async open(content: Content, name: string, traffic: Traffic): Promise<PickedFile> {
     const isRemote = 'url' in content;
-    const source = isRemote ? new RemoteSource(content, name, traffic.remote()) : await openBlob(content, name);
+    const source = isRemote ? remoteSource(content, name, traffic.remote()) : await openBlob(content, name);
     return new PickedFile(name, source, traffic);
   }
 

@@ -1,11 +1,9 @@
 /** Files on web servers as storage, through a worker that may reach them: see there why. */
 import * as Comlink from 'comlink';
 import { ImageError } from '../../errors.js';
-import type { MaybePromise } from '../../maybe.js';
-import type { ByteSource } from '../../storage/storage.js';
 import type { RemoteFile } from '../net/http/remote-file.js';
+import { HttpSource } from '../net/http/source.js';
 import { type Helper, type HelperHost, startHelper } from './helpers.js';
-import { ReadWindows } from './read-windows.js';
 import type { RemoteApi } from './remote-worker.js';
 import { type Reply, unwrap } from './reply.js';
 
@@ -47,30 +45,9 @@ export class Remote {
   }
 }
 
-export class RemoteSource implements ByteSource {
-  /** A request costs a journey there and back; more than this in one piece would only make progress coarse. */
-  readonly transfer = 2 * 1024 * 1024;
-  readonly size: number;
-  readonly #windows: ReadWindows;
-
-  constructor(
-    file: RemoteFile,
-    readonly name: string,
-    remote: Remote,
-  ) {
-    this.size = file.size;
-    this.#windows = new ReadWindows(async (offset, into) =>
-      into.set(await remote.call((api) => api.read(file, offset, into.length))),
-    );
-  }
-
-  read(offset: number, into: Uint8Array): MaybePromise<void> {
-    if (offset < 0 || offset + into.length > this.size)
-      throw new ImageError('io', 'Input/output error', { file: this.name, offset });
-    if (into.length > 0) return this.#windows.read(offset, into, this.size);
-  }
-
-  async close(): Promise<void> {
-    this.#windows.clear();
-  }
+/** What `openRemote` found, read through `remote`. */
+export function remoteSource(file: RemoteFile, name: string, remote: Remote): HttpSource {
+  return new HttpSource(name, file.size, async (offset, into) => {
+    into.set(await remote.call((api) => api.read(file, offset, into.length)));
+  });
 }

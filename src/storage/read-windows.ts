@@ -3,7 +3,7 @@
  * small read is fetched, and the last few windows are kept, so that tables are read from memory. A large read goes past
  * them.
  */
-import type { MaybePromise } from '../../maybe.js';
+import type { MaybePromise } from '../maybe.js';
 
 /** Bytes of a window. Larger ones cost more than they save when clusters lie scattered. */
 const WINDOW = 256 * 1024;
