@@ -43,9 +43,15 @@ export function readU64(view: DataView, offset: number, littleEndian: boolean, w
   return high * 0x1_0000_0000 + (littleEndian ? first : second);
 }
 
-/** Writes a safe integer as a 64-bit unsigned field. */
+/** Whether bytes as a number are exact: up to 2^53-1 any, up to 2^62 whole sectors, as are the sizes of disks. */
+export function isExact(bytes: bigint): boolean {
+  return bytes <= BigInt(Number.MAX_SAFE_INTEGER) || (bytes < 1n << 62n && bytes % 512n === 0n);
+}
+
+/** Writes bytes that are exact as a number as a 64-bit unsigned field. */
 export function writeU64(view: DataView, offset: number, value: number, littleEndian: boolean): void {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a u64 in the safe range: ${value}`);
+  if (!Number.isInteger(value) || value < 0 || !isExact(BigInt(value)))
+    throw new RangeError(`not a u64 in the safe range: ${value}`);
   const high = Math.floor(value / 0x1_0000_0000);
   const low = value >>> 0;
   view.setUint32(offset, littleEndian ? low : high, littleEndian);

@@ -2,7 +2,7 @@
 
 import type { NodeInfo } from '../commands/info.js';
 import { orderedEntries } from '../commands/json.js';
-import { formatSize } from '../commands/sizes.js';
+import { digits, formatSize } from '../commands/sizes.js';
 import type { Json, SnapshotInfo } from '../image/image.js';
 
 /** A chain of images, separated by empty lines. */
@@ -26,7 +26,7 @@ function mainLines(info: NodeInfo, level: number): string[] {
   const lines = [
     `${isProtocol ? 'filename' : 'image'}: ${info.fileName}`,
     `${isProtocol ? 'protocol type' : 'file format'}: ${info.format}`,
-    `${isProtocol ? 'file length' : 'virtual size'}: ${formatSize(info.virtualSize)} (${info.virtualSize} bytes)`,
+    `${isProtocol ? 'file length' : 'virtual size'}: ${formatSize(info.virtualSize)} (${digits(info.virtualSize)} bytes)`,
     `disk size: ${info.actualSize === null ? 'unavailable' : formatSize(info.actualSize)}`,
   ];
   if (info.encrypted) lines.push('encrypted: yes');

@@ -1,5 +1,7 @@
 /** The output of `map`, as `qemu-img` prints it. */
+
 import type { MapEntry } from '../commands/map.js';
+import { digits } from '../commands/sizes.js';
 import { ImageError } from '../errors.js';
 
 /** Turns entries into text, one after the other. */
@@ -45,7 +47,7 @@ export class MapJson implements MapPrinter {
     const { start, length, depth, present, zero, data, compressed, offset } = entry;
     const place = offset === null ? '' : `, "offset": ${offset}`;
     const text =
-      `${this.#separator}{ "start": ${start}, "length": ${length}, "depth": ${depth}, "present": ${present}, ` +
+      `${this.#separator}{ "start": ${digits(start)}, "length": ${digits(length)}, "depth": ${depth}, "present": ${present}, ` +
       `"zero": ${zero}, "data": ${data}, "compressed": ${compressed}${place}}`;
     this.#separator = ',\n';
     return text;

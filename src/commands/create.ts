@@ -1,4 +1,5 @@
 /** `create`: a new, empty image. */
+import { isExact } from '../bytes.js';
 import { ImageError } from '../errors.js';
 import { findDriver } from '../formats/index.js';
 import type { IdentityWishes } from '../image/identity.js';
@@ -49,7 +50,7 @@ async function create(
   if (values.size === undefined) throw new ImageError('invalid', 'Image creation needs a size parameter');
   onFormatting(`Formatting '${fileName}', fmt=${format} ${printOptions(values, creation.table)}`);
   checkBackingFormat(values, creation);
-  if (Number(values.size) > Number.MAX_SAFE_INTEGER) throw tooLarge(creation);
+  if (!isExact(BigInt(values.size as number))) throw tooLarge(creation);
   const { writer } = await startImage(opener, creation, {
     fileName,
     size: Number(values.size),

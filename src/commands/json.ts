@@ -6,6 +6,7 @@
  */
 import { ImageError } from '../errors.js';
 import type { Json } from '../image/image.js';
+import { digits } from './sizes.js';
 
 const BUCKETS = 512;
 const utf8 = new TextEncoder();
@@ -53,7 +54,8 @@ export function prettyJson(value: Json, indent = ''): string {
 }
 
 function scalar(value: string | number | bigint | boolean | null): string {
-  return typeof value === 'string' ? quote(value) : String(value);
+  if (typeof value === 'string') return quote(value);
+  return typeof value === 'number' ? digits(value) : String(value);
 }
 
 /** Printable ASCII as it is, everything else as `\uXXXX`. */

@@ -49,6 +49,11 @@ function inRange(value: bigint): ParsedSize {
   return value < TWO_64 ? value : 'out of range';
 }
 
+/** All digits of bytes: large numbers are exact, but JavaScript prints no more than tells two of them apart. */
+export function digits(bytes: number): string {
+  return String(bytes > Number.MAX_SAFE_INTEGER ? BigInt(bytes) : bytes);
+}
+
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
 
 /** `196 KiB`, `0.977 MiB`: three significant digits, the next unit from 1000 on. */

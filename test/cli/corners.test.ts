@@ -74,6 +74,17 @@ describeWith(['qemu-img', 'qemu-io'], 'corners', () => {
     expect(await ours('convert', '-O', 'raw', 'cut', 'target.raw')).toMatchObject({ status: 1 });
   });
 
+  it('a disk larger than numbers count bytes', async () => {
+    const steps = [
+      ['create', '-f', 'qcow2', '-o', 'cluster_size=256k', 'huge', '32P'],
+      ['info', '--output=json', 'huge'],
+      ['map', '--output=json', 'huge'],
+      ['check', 'huge'],
+    ];
+    await compare(() => {}, ...steps);
+    await compare(() => {}, ['create', '-f', 'raw', 'huge', '32P']);
+  });
+
   it('a file in no format', async () => {
     await compare(() => {}, ['create', '-f', 'file', 'plain', '3333'], ['info', '-f', 'raw', 'plain']);
     expect(statSync(file('plain')).size).toBe(3584);

@@ -4,7 +4,7 @@
  * Specification: QEMU, docs/interop/qcow2, "Header" and "Header extensions". The checks, their order and their words
  * follow what `qemu-img` says of the same image.
  */
-import { cString } from '../../bytes.js';
+import { cString, isExact } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
 import type { Codec } from '../../kernels/kernels.js';
 import { isPending } from '../../maybe.js';
@@ -240,9 +240,10 @@ export function checkedTable(
 
 /** The guest's disk size, whole sectors; the L1 table must map all of it. */
 function checkedSize(size: bigint, header: QcowHeader): number {
-  if (size > BigInt(Number.MAX_SAFE_INTEGER)) throw corrupt('Image is too big');
+  const sectors = size - (size % 512n);
+  if (!isExact(sectors)) throw corrupt('Image is too big');
   if (Math.ceil(Number(size) / l2CoverageOf(header)) > header.l1Size) throw corrupt('L1 table is too small');
-  return Number(size) - (Number(size) % 512);
+  return Number(sectors);
 }
 
 function checkEncryption(header: QcowHeader): void {

@@ -14,9 +14,11 @@ for (const [name, value] of Object.entries(constants.errno)) {
   if (!nameOfErrno.has(value) || name in SYSTEM_ERRORS) nameOfErrno.set(value, name);
 }
 
+/** Two names of one number on Linux, not so elsewhere; and offsets that Node does not hand to the system. */
+const ALIASES: Readonly<Record<string, string>> = { ENOTSUP: 'EOPNOTSUPP', ERR_OUT_OF_RANGE: 'EFBIG' };
+
 function describeErrno(name: string): SystemErrorReason {
-  // Two names of one number on Linux; not so elsewhere.
-  const known = SYSTEM_ERRORS[name === 'ENOTSUP' ? 'EOPNOTSUPP' : name];
+  const known = SYSTEM_ERRORS[ALIASES[name] ?? name];
   if (known !== undefined) return [known[1], known[2]];
   for (const [code, text] of getSystemErrorMap().values()) {
     if (code === name) return ['io', text.charAt(0).toUpperCase() + text.slice(1)];
