@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { descriptorText, NOTHING } from '../formats/parallels/bundle-builder.js';
+import { buildVdi } from '../formats/vdi/build.js';
 import { writeGptDisk } from './disks.js';
 import { expect, test } from './fixtures.js';
 import { qemuImg, sameBytes } from './images.js';
@@ -84,6 +85,32 @@ test('takes a dropped Parallels bundle', async ({ page, context, images }) => {
   await page.getByRole('button', { name: 'Convert' }).click();
   expect(await outcome(page)).toBe('Done');
   expect(sameBytes(await save(page, images.folder), images.raw)).toBe(true);
+});
+
+test('finds the parent of a differencing VDI among the files of a folder', async ({ page, context, images }) => {
+  const folder = join(images.folder, 'vdi');
+  mkdirSync(folder);
+  const base = { type: 1, uuid: 'a', content: '1', blocks: [1, 'parent', 3] } as const;
+  const top = {
+    type: 4,
+    uuid: 'b',
+    content: '2',
+    parent: 'a',
+    parentContent: '1',
+    blocks: ['parent', 2, 'zero'],
+  } as const;
+  for (const [name, parts] of Object.entries({ base, top }))
+    writeFileSync(join(folder, `${name}.vdi`), buildVdi({ ...parts, blocks: [...parts.blocks] }));
+  await dropOnPage(page, context, folder);
+  const details = page.getByRole('region', { name: 'Image details' });
+  await expect(details.getByRole('heading', { name: 'top.vdi' })).toBeVisible();
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('raw');
+  await page.getByRole('textbox', { name: 'File name' }).fill('vdi.img');
+  await page.getByRole('button', { name: 'Convert' }).click();
+  expect(await outcome(page)).toBe('Done');
+  const bytes = readFileSync(await save(page, images.folder));
+  const block = (value: number) => Buffer.alloc(1024 * 1024, value);
+  expect(bytes.equals(Buffer.concat([block(1), block(2), block(0)]))).toBe(true);
 });
 
 test('destinations set format and options, and the command says so', async ({ page, images }) => {
