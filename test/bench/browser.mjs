@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
-import { residentBytes } from './processes.mjs';
+import { childSeconds, processorSeconds, residentBytes } from './processes.mjs';
 import { writeDisk } from './program-files.mjs';
 import { median } from './statistics.mjs';
 
@@ -165,20 +165,34 @@ async function compare(context, address) {
     for (let run = 0; run < Number(flags.runs); run++) {
       const pair = {};
       const both = [
-        async () => (pair.page = await byPage(page, each)),
-        async () => (pair.rival = await each.rival(page, each)),
+        async () => {
+          const start = processorSeconds(folder);
+          pair.page = await byPage(page, each);
+          pair.pageWork = processorSeconds(folder) - start;
+        },
+        async () => {
+          const start = processorSeconds(folder) + childSeconds();
+          pair.rival = await each.rival(page, each);
+          pair.rivalWork = processorSeconds(folder) + childSeconds() - start;
+        },
       ];
       for (const one of run % 2 ? both.reverse() : both) await one();
       pairs.push(pair);
     }
     clearInterval(watch);
-    const middle = (of) => median(pairs.map(of));
-    const ratios = pairs.map(({ page, rival }) => (rival / page).toFixed(2)).join(' ');
-    const seconds = middle(({ page }) => page);
+    const middle = (of) => median(pairs.map(of)).toFixed(2);
+    const ratio = ({ page, rival }) => rival / page;
     const resident = [before, most].map((bytes) => Math.round(bytes / 2 ** 20)).join(', ');
-    console.log(
-      `| ${each.name} | ${seconds.toFixed(2)} | ${Math.round(data / MB / seconds)} | ${middle(({ rival }) => rival).toFixed(2)} | **${middle(({ page, rival }) => rival / page).toFixed(2)}** (${ratios}) | ${resident} |`,
-    );
+    const cells = [
+      each.name,
+      middle(({ page }) => page),
+      middle(({ page }) => data / MB / page),
+      middle(({ rival }) => rival),
+      `**${middle(ratio)}** (${pairs.map((pair) => ratio(pair).toFixed(2)).join(' ')})`,
+      `${middle(({ pageWork }) => pageWork)} / ${middle(({ rivalWork }) => rivalWork)}`,
+      resident,
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
     await page.close();
   }
 }

@@ -2,19 +2,25 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 const PAGE = 4096;
+const TICKS_A_SECOND = 100;
 
-/** The sum of the resident sizes, in bytes, of all processes whose command line names `text` or whose ancestor's does. */
-export function residentBytes(text) {
+/** The fields of /proc/PID/stat from the third on; the second, a name in parentheses, may hold anything. */
+function statOf(id) {
+  return readFileSync(`/proc/${id}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+}
+
+/** All processes of the browser whose command line names `profile`, and those that descend from them. */
+function processesOf(profile) {
   const processes = new Map();
   for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const command = readFileSync(`/proc/${id}/cmdline`, 'utf8');
-      // The name in parentheses may hold anything.
-      const parent = readFileSync(`/proc/${id}/stat`, 'utf8')
-        .replace(/^.*\) /s, '')
-        .split(' ')[1];
+      const stat = statOf(id);
       const resident = Number(readFileSync(`/proc/${id}/statm`, 'utf8').split(' ')[1]) * PAGE;
-      processes.set(id, { parent, resident, named: command.includes(text) && command.includes('chrom') });
+      const named = command.includes(profile) && command.includes('chrom');
+      processes.set(id, { parent: stat[1], ticks: Number(stat[11]) + Number(stat[12]), resident, named });
     } catch {
       // It has ended meanwhile.
     }
@@ -23,5 +29,21 @@ export function residentBytes(text) {
     const process = processes.get(id);
     return process !== undefined && (process.named || belongs(process.parent));
   };
-  return [...processes].reduce((sum, [id, { resident }]) => sum + (belongs(id) ? resident : 0), 0);
+  return [...processes].filter(([id]) => belongs(id)).map(([, process]) => process);
+}
+
+/** The sum of the resident sizes, in bytes. */
+export function residentBytes(profile) {
+  return processesOf(profile).reduce((sum, { resident }) => sum + resident, 0);
+}
+
+/** Processor time so far, in seconds, of those that live. */
+export function processorSeconds(profile) {
+  return processesOf(profile).reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_A_SECOND;
+}
+
+/** Processor time, in seconds, of this program's children that have ended. */
+export function childSeconds() {
+  const stat = statOf('self');
+  return (Number(stat[13]) + Number(stat[14])) / TICKS_A_SECOND;
 }

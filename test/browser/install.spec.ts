@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures.js';
 import { sameBytes } from './images.js';
-import { convert, outcome, save } from './page.js';
+import { begin, convert, outcome, save } from './page.js';
 
 /** Resolves when the service worker has everything. */
 async function installed(page: Page): Promise<void> {
@@ -73,6 +73,38 @@ test('the policy is strict, on every host and with it', async ({ page, address }
   expect(policy).not.toMatch(/unsafe-inline|'unsafe-eval'|https?:|\*/);
   const own = await page.locator('meta[http-equiv=Content-Security-Policy]').getAttribute('content');
   expect(policy).toBe(`${own}; frame-ancestors 'none'`);
+});
+
+test.describe('a new version', () => {
+  const folder = 'build/web-app-updated';
+  test.beforeAll(() => cpSync('dist/web-app', folder, { recursive: true }));
+  test.afterAll(() => rmSync(folder, { recursive: true }));
+  test.use({ site: { folder, isolation: 'on' } });
+
+  for (const visit of ['first', 'second'])
+    test(`is offered at the ${visit} visit, not while something runs, and taken over when asked for`, async ({
+      page,
+      images,
+    }) => {
+      await installed(page);
+      if (visit === 'second') await page.reload();
+      await begin(page, { source: images.vast, format: 'raw', name: 'x.img' });
+      await page.getByRole('button', { name: 'Pause' }).click();
+      appendFileSync(join(folder, 'service-worker.js'), '\n// new\n');
+      await page.evaluate(async () => {
+        const registration = await navigator.serviceWorker.ready;
+        await registration.update();
+        while (registration.waiting === null) await new Promise((resolve) => setTimeout(resolve, 50));
+      });
+      const prompt = page.getByRole('complementary', { name: 'Update' });
+      await expect(prompt).toBeHidden();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await outcome(page);
+      await expect(prompt).toBeVisible();
+      await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name: 'Reload' }).click()]);
+      await expect(page.getByRole('heading', { name: 'Convert disk images, right here' })).toBeVisible();
+      await expect(prompt).toBeHidden();
+    });
 });
 
 test('all of it is less than 200 KB as hosts send it, kernels included', () => {

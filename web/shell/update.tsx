@@ -18,12 +18,19 @@ export function installServiceWorker(): void {
   });
 }
 
+/** The page is loaded anew when the new version has taken it over; at a first visit no version has hold of it. */
+async function reload(): Promise<void> {
+  await takeOver();
+  if (navigator.serviceWorker.controller === null) location.reload();
+}
+
+/** It can wait, and must not lie over what runs. */
 export function UpdatePrompt() {
-  if (!isNew.value) return null;
+  if (!isNew.value || busy.value) return null;
   return (
     <aside class="update" aria-label="Update">
-      <p>A new version is ready.{busy.value && ' It can wait until the conversions are done.'}</p>
-      <button type="button" class="primary" disabled={busy.value} onClick={() => void takeOver()}>
+      <p>A new version is ready.</p>
+      <button type="button" class="primary" onClick={() => void reload()}>
         Reload
       </button>
       <button
