@@ -164,6 +164,7 @@ const IMAGE_ENDINGS = [
   '.img',
   '.raw',
   '.luks',
+  '.ova',
 ];
 
 const MANIFEST: Partial<ManifestOptions> = {

@@ -53,8 +53,7 @@ async function memberOf(archive: ByteSource, { member }: UnpackContext): Promise
 async function unpacked(source: ByteSource, packing: Packing, context: UnpackContext): Promise<ByteSource> {
   const { unpacking, kernels, limit = UNPACK_LIMIT, signal, onScratch } = context;
   const decoder = unpacking.decoders.get(packing);
-  if (decoder === undefined)
-    throw new ImageError('unsupported', `Files compressed by ${packing} are not supported here`);
+  if (decoder === undefined) throw new ImageError('unsupported', `It is compressed by ${packing}: unpack it first`);
   const scratch = await unpacking.createScratch();
   onScratch(scratch.store);
   await spill(source, scratch, { decoder, kernels, limit, signal });

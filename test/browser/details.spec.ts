@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { descriptorText, NOTHING } from '../formats/parallels/bundle-builder.js';
 import { buildVdi } from '../formats/vdi/build.js';
+import { ovfOf, tarOf } from '../unpack/tar-builder.js';
 import { writeGptDisk } from './disks.js';
 import { expect, test } from './fixtures.js';
 import { qemuImg, sameBytes } from './images.js';
@@ -35,6 +37,29 @@ test('tells partitions and file systems by their names, and snapshots to choose 
   await page.getByRole('button', { name: 'Convert' }).click();
   expect(await outcome(page)).toBe('Done');
   expect(sameBytes(await save(page, images.folder), raw)).toBe(true);
+});
+
+test('finds the disk in an appliance, and says of a compressed file what it is', async ({ page, images }) => {
+  const disk = join(images.folder, 'disk1.vmdk');
+  qemuImg('convert', '-O', 'vmdk', '-o', 'subformat=streamOptimized', images.raw, disk);
+  const appliance = join(images.folder, 'machine.ova');
+  const ovf = ovfOf({ disk: 'disk1.vmdk' }, ['disk']);
+  writeFileSync(
+    appliance,
+    tarOf({ name: 'machine.ovf', content: ovf }, { name: 'disk1.vmdk', content: readFileSync(disk) }),
+  );
+  await page.getByLabel('Disk image').setInputFiles(appliance);
+  await expect(page.getByRole('region', { name: 'Image details' })).toContainText('VMDK');
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('qcow2');
+  await page.getByRole('button', { name: 'Convert' }).click();
+  expect(await outcome(page)).toBe('Done');
+  const saved = await save(page, images.folder);
+  expect(() => qemuImg('compare', images.raw, saved)).not.toThrow();
+
+  const packed = join(images.folder, 'disk.img.gz');
+  writeFileSync(packed, gzipSync(readFileSync(images.raw)));
+  await page.getByLabel('Disk image').setInputFiles(packed);
+  await expect(page.getByText('It is compressed by gzip: unpack it first')).toBeVisible();
 });
 
 test('names the missing backing file, and goes on when it comes', async ({ page, images }) => {

@@ -8,6 +8,7 @@ import type { Access, Address, OpenStorage, Platform, Protocol } from '../../com
 import { ImageError } from '../../errors.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
+import type { Unpacking } from '../../unpack/unpacking.js';
 import { webCryptography } from './cryptography.js';
 import { MeteredStore } from './meter.js';
 import { PickedFile, type Traffic } from './picked-file.js';
@@ -58,12 +59,24 @@ export interface Reach {
   readonly traffic: Traffic;
 }
 
+/**
+ * A disk in an archive (OVA) is read where it lies. What is compressed would have to be unpacked as a whole for every look
+ * at it.
+ */
+const inPlace: Unpacking = {
+  decoders: new Map(),
+  async createScratch() {
+    throw new ImageError('unsupported', 'Files cannot be unpacked here');
+  },
+};
+
 /** A platform for one task. */
 export function webPlatform(kernels: Kernels, reach: Reach): Platform {
   return {
     protocols: [fileProtocol(reach)],
     kernels,
     crypto: webCryptography,
+    unpacking: inPlace,
     realPath: async (path) => path,
     // all files are in whatever directory is asked for
     filesIn: async () => [...reach.picked.keys()].sort(),
