@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Installs what the tests judge by: qemu-utils 10.x, nbdkit, libnbd's tools, libvhdi's tools, chromium, firefox, zstd, dmg2img.
+# Installs what the tests judge by: qemu-utils 10.x, nbdkit, libnbd's tools, libyal's readers, chromium, firefox, zstd, dmg2img.
 # On Debian 12 qemu 10 comes from bookworm-backports, by the mirror that the machine's own apt sources name.
 set -euo pipefail
 
-packages=(nbdkit libnbd-bin chromium firefox-esr zstd e2fsprogs libvhdi-utils bzip2 dmg2img)
+packages=(nbdkit libnbd-bin chromium firefox-esr zstd e2fsprogs libvhdi-utils libvmdk-utils libqcow-utils bzip2 dmg2img)
 qemu=(qemu-utils)
 
 have() { command -v "$1" >/dev/null 2>&1; }
 qemu_major() { qemu-img --version 2>/dev/null | sed -nE '1s/.*version ([0-9]+)\..*/\1/p'; }
 
-if have qemu-img && [ "$(qemu_major)" -ge 10 ] && have nbdkit && have nbdinfo && have chromium && have firefox-esr && have zstd && have mkfs.ext4 && have vhdiinfo && have dmg2img; then
+if have qemu-img && [ "$(qemu_major)" -ge 10 ] && have nbdkit && have nbdinfo && have chromium && have firefox-esr && have zstd && have mkfs.ext4 && have vhdiinfo && have vmdkinfo && have qcowinfo && have dmg2img; then
   exit 0
 fi
 if ! have apt-get; then
