@@ -278,17 +278,15 @@ describe('editing', () => {
     ).rejects.toThrow('qcow2: Image is corrupt; cannot be opened read/write');
   });
 
-  it('does not allocate over metadata, whatever the refcounts say', async () => {
+  it('does not allocate over metadata, whatever the refcounts say, but marks the image as corrupt', async () => {
     const store = new MemoryStore('image');
     const writer = await createIn(store, MIB);
     await writer.finish();
     const bytes = store.bytes.slice();
     bytes.fill(0, 2 * 65536, 3 * 65536);
-    const image = await qcow2.edit!(
-      new MemoryStore('image', bytes),
-      { compress: false, flush: false },
-      contextFor('image'),
-    );
-    await expect(image.write(0, new Uint8Array(65536))).rejects.toThrow('the refcounts of metadata are wrong');
+    const damaged = new MemoryStore('image', bytes);
+    const image = await qcow2.edit!(damaged, { compress: false, flush: false }, contextFor('image'));
+    await expect(image.write(0, new Uint8Array(65536))).rejects.toThrow('Input/output error');
+    expect(damaged.bytes[79]).toBe(2);
   });
 });
