@@ -14,6 +14,21 @@ export function damagedStream(format: string, cause: unknown): ImageError {
   return corrupt(`Could not decompress: the ${format} stream is damaged${why}`, { cause });
 }
 
+/** Pieces as a stream of the web's kind; it asks for one when it wants one, and ends them when it is cancelled. */
+export function readableOf(pieces: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}
+
 /** Reads a stream in portions of one's own choice. */
 export class PieceReader {
   #rest: Uint8Array = new Uint8Array(0);

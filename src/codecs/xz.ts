@@ -3,6 +3,7 @@
  * checksums CRC-32 and CRC-64, and dictionaries of up to 64 MiB, which is what `xz -9` uses.
  */
 import { corrupt, ImageError } from '../errors.js';
+import { readableOf } from './stream.js';
 
 /** XZ Embedded's `xz_ret`, as the package puts it at the end of its messages. */
 const REASONS: ReadonlyMap<number, ImageError> = new Map([
@@ -17,18 +18,7 @@ const REASONS: ReadonlyMap<number, ImageError> = new Map([
 /** A `StreamDecoder`. */
 export async function* decodeXzStream(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { XzReadableStream } = await import('xz-decompress');
-  const pieces = packed[Symbol.asyncIterator]();
-  const input = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await pieces.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      await pieces.return?.();
-    },
-  });
-  const reader = new XzReadableStream(input).getReader();
+  const reader = new XzReadableStream(readableOf(packed)).getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();

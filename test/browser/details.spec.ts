@@ -8,7 +8,7 @@ import { ovfOf, tarOf } from '../unpack/tar-builder.js';
 import { writeGptDisk } from './disks.js';
 import { expect, test } from './fixtures.js';
 import { qemuImg, sameBytes } from './images.js';
-import { dropOnPage, outcome, save } from './page.js';
+import { dropOnPage, opfsFiles, outcome, save } from './page.js';
 
 test('tells partitions and file systems by their names, and snapshots to choose from', async ({ page, images }) => {
   const raw = join(images.folder, 'gpt.img');
@@ -39,7 +39,7 @@ test('tells partitions and file systems by their names, and snapshots to choose 
   expect(sameBytes(await save(page, images.folder), raw)).toBe(true);
 });
 
-test('finds the disk in an appliance, and says of a compressed file what it is', async ({ page, images }) => {
+test('finds the disk in an appliance', async ({ page, images }) => {
   const disk = join(images.folder, 'disk1.vmdk');
   qemuImg('convert', '-O', 'vmdk', '-o', 'subformat=streamOptimized', images.raw, disk);
   const appliance = join(images.folder, 'machine.ova');
@@ -55,11 +55,37 @@ test('finds the disk in an appliance, and says of a compressed file what it is',
   expect(await outcome(page)).toBe('Done');
   const saved = await save(page, images.folder);
   expect(() => qemuImg('compare', images.raw, saved)).not.toThrow();
+});
 
-  const packed = join(images.folder, 'disk.img.gz');
-  writeFileSync(packed, gzipSync(readFileSync(images.raw)));
-  await page.getByLabel('Disk image').setInputFiles(packed);
-  await expect(page.getByText('It is compressed by gzip: unpack it first')).toBeVisible();
+const PACKERS = { gz: 'gzip', xz: 'xz', zst: 'zstd', bz2: 'bzip2' };
+for (const [ending, program] of Object.entries(PACKERS)) {
+  test(`unpacks an image that is compressed by ${program}`, async ({ page, images }) => {
+    const packed = join(images.folder, `packed.img.${ending}`);
+    writeFileSync(packed, execFileSync(program, ['-c', images.raw], { maxBuffer: 2 ** 28 }));
+    await page.getByLabel('Disk image').setInputFiles(packed);
+    await expect(page.getByText(new RegExp(`^diskloom convert .*packed\\.img\\.${ending} `))).toBeVisible();
+    await page.getByRole('combobox', { name: 'Output format' }).selectOption('qcow2');
+    await page.getByRole('textbox', { name: 'File name' }).fill(`${program}.qcow2`);
+    await page.getByRole('button', { name: 'Convert' }).click();
+    expect(await outcome(page)).toBe('Done');
+    const saved = await save(page, images.folder);
+    expect(() => qemuImg('compare', images.raw, saved)).not.toThrow();
+  });
+}
+
+test('unpacking can be stopped, and damage is told of', async ({ page, images }) => {
+  const cut = join(images.folder, 'cut.img.gz');
+  writeFileSync(cut, gzipSync(readFileSync(images.raw)).subarray(0, 1_000_000));
+  await page.getByLabel('Disk image').setInputFiles(cut);
+  const details = page.getByRole('region', { name: 'Image details' });
+  await expect(details).toContainText('the gzip stream is damaged');
+
+  const vast = join(images.folder, 'vast.img.gz');
+  execFileSync('sh', ['-c', `head -c 3G /dev/zero | gzip -1 > ${vast}`]);
+  await page.getByLabel('Disk image').setInputFiles(vast);
+  await details.getByRole('button', { name: 'Stop unpacking' }).click();
+  await expect(details).toContainText('The operation was cancelled');
+  expect(await opfsFiles(page)).toEqual([]);
 });
 
 test('names the missing backing file, and goes on when it comes', async ({ page, images }) => {

@@ -12,6 +12,7 @@ import {
   looking,
   missingFile,
 } from '../intake/intake.js';
+import { unpacking } from '../intake/unpack.js';
 import { snapshot } from '../output/output.js';
 import { knownFormats } from '../shell/engine.js';
 import { exactSize, lastPart, sizeText } from '../shell/text.js';
@@ -43,11 +44,27 @@ function Details({ candidate }: { candidate: Candidate }) {
           {inspection === null ? sizeText(file.size) : `${sizeText(inspection.layers[0]!.virtualSize)} disk`}
         </p>
       </header>
-      {inspection === null && error === null && <p class="quiet">Looking at the file</p>}
+      {inspection === null && error === null && <Looking file={file} />}
       {error !== null && missingFile.value === null && <Notice kind="bad">It cannot be opened: {error.message}</Notice>}
       <Missing />
       {inspection !== null && <Opened file={file} inspection={inspection} />}
     </>
+  );
+}
+
+function Looking({ file }: { file: ImageFile }) {
+  const work = unpacking.value;
+  if (work === null || work.name !== file.name) return <p class="quiet">Looking at the file</p>;
+  return (
+    <div class="unpacking">
+      <p>
+        It is compressed ({work.compression}) and being unpacked into this browser’s storage:{' '}
+        {Math.floor(100 * work.share)} %
+      </p>
+      <button type="button" onClick={work.stop}>
+        Stop unpacking
+      </button>
+    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 /** The files that the page was given, and which of them are images of their own. */
 import { batch, computed, signal } from '@preact/signals';
 import { ImageError, type Inspection, inspect, type RemoteFile } from '../../src/platform/web/index.js';
+import { unpackedFile } from './unpack.js';
 
 /** A file of this machine, or on a web server. */
 export type ImageFile = File | RemoteFile;
@@ -51,15 +52,34 @@ export async function addFiles(files: readonly ImageFile[]): Promise<void> {
   for (const file of files) if (file.size >= 0) pool.set(file.name, file);
   const missing = missingFile.value;
   const completes = missing !== null && files.some(({ name }) => name === missing);
-  const subjects = completes ? candidates.value.map(({ file }) => pool.get(file.name) ?? file) : files;
   if (!completes) {
     batch(() => {
-      candidates.value = subjects.map((file) => ({ file, inspection: null, error: null }));
+      candidates.value = files.map((file) => ({ file, inspection: null, error: null }));
       chosenName.value = null;
     });
   }
-  latest = lookAtAll(subjects);
+  latest = takeIn(files, completes);
   await latest;
+}
+
+/** What is compressed is unpacked first. */
+async function takeIn(files: readonly ImageFile[], completes: boolean): Promise<void> {
+  looking.value += 1;
+  try {
+    const plain: ImageFile[] = [];
+    for (const file of files) {
+      if (pool.get(file.name) !== file) return;
+      const unpacked = 'url' in file ? file : await unpackedFile(file);
+      pool.set(unpacked.name, unpacked);
+      plain.push(unpacked);
+    }
+    const subjects = completes ? candidates.value.map(({ file }) => pool.get(file.name) ?? file) : plain;
+    await lookAtAll(subjects);
+  } catch (thrown) {
+    candidates.value = files.map((file) => ({ file, inspection: null, error: asImageError(thrown) }));
+  } finally {
+    looking.value -= 1;
+  }
 }
 
 /** Resolves when it is clear what the page is about. */
@@ -70,15 +90,10 @@ export function settled(): Promise<void> {
 let latest: Promise<void> = Promise.resolve();
 
 async function lookAtAll(subjects: readonly ImageFile[]): Promise<void> {
-  looking.value += 1;
-  try {
-    const found: Candidate[] = [];
-    for (const file of subjects) found.push(await look(file));
-    // Others may have come meanwhile.
-    if (subjects.every((file) => pool.get(file.name) === file)) candidates.value = order(found);
-  } finally {
-    looking.value -= 1;
-  }
+  const found: Candidate[] = [];
+  for (const file of subjects) found.push(await look(file));
+  // Others may have come meanwhile.
+  if (subjects.every((file) => pool.get(file.name) === file)) candidates.value = order(found);
 }
 
 /** Opens an image again, with its passphrase. */
@@ -99,9 +114,12 @@ async function look(file: ImageFile, options: Parameters<typeof inspect>[1] = {}
   try {
     return { file, inspection: await inspect(file, { references: othersThan(file), ...options }), error: null };
   } catch (thrown) {
-    const error = thrown instanceof ImageError ? thrown : new ImageError('io', String(thrown));
-    return { file, inspection: null, error };
+    return { file, inspection: null, error: asImageError(thrown) };
   }
+}
+
+function asImageError(thrown: unknown): ImageError {
+  return thrown instanceof ImageError ? thrown : new ImageError('io', String(thrown));
 }
 
 /** Without the files that belong to another one; what is known by its content before what may be anything. */

@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { sourceOptions } from '../image/source.js';
 import { chosen } from '../intake/intake.js';
+import { givenName } from '../intake/unpack.js';
 import { commandLine } from './command.js';
 import { compresses, fileName, format, options, reproducible, snapshot } from './output.js';
 
@@ -14,7 +15,7 @@ export function CommandLine() {
   if (candidate === null) return null;
   const { sourceFormat, sourceOptions: opening } = sourceOptions(candidate);
   const command = commandLine({
-    source: 'url' in candidate.file ? candidate.file.url : candidate.file.name,
+    source: 'url' in candidate.file ? candidate.file.url : givenName(candidate.file),
     target: fileName.value,
     format: format.value,
     options: options.value,

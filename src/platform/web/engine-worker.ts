@@ -16,10 +16,12 @@ import type {
   Inspection,
   OnStep,
   SourceRequest,
+  UnpackRequest,
   Verification,
   VerifyRequest,
 } from './protocol.js';
 import { type Reply, reply } from './reply.js';
+import { runUnpacking } from './unpacking.js';
 import { runVerification } from './verify.js';
 
 class Engine implements EngineApi {
@@ -63,6 +65,10 @@ class Engine implements EngineApi {
 
   verify(request: VerifyRequest, onStep: OnStep): Promise<Reply<Verification>> {
     return reply(runVerification(request, onStep, this.#control));
+  }
+
+  unpack(request: UnpackRequest, onStep: OnStep): Promise<Reply<null>> {
+    return reply(runUnpacking(request, onStep, this.#control));
   }
 
   hold(held: boolean): void {

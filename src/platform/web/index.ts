@@ -24,6 +24,7 @@
 import * as Comlink from 'comlink';
 import type { OptionValues } from '../../image/options.js';
 import type { Survey } from '../../image/survey.js';
+import { HEAD_LENGTH, packingOf } from '../../unpack/packing.js';
 import type { RemoteFile } from '../net/http/remote-file.js';
 import { type Hold, runInEngine } from './engine-client.js';
 import type {
@@ -178,6 +179,31 @@ export function verify(source: Content, target: File, options: VerifyOptions): P
   };
   const report = Comlink.proxy((done: number, total: number) => onProgress?.(done, total));
   return runInEngine((engine) => engine.verify(request, report), options);
+}
+
+/** What a file is compressed with, by what it begins with; null: it is not. Throws what reading it throws. */
+export async function compressionOf(file: Blob): Promise<string | null> {
+  const head = new Uint8Array(await file.slice(0, HEAD_LENGTH).arrayBuffer());
+  const packing = packingOf(head);
+  return packing === 'tar' ? null : packing;
+}
+
+export interface UnpackOptions {
+  /** Compressed bytes that are done, of all. */
+  onProgress?: OnStep;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Unpacks a file that is compressed by gzip, xz, zstd or bzip2 into `target`, an empty file of OPFS: an image can only be
+ * looked at and converted where it can be read anywhere. Throws `ImageError`: `corrupt`, `no-space`, `aborted`; the target
+ * is removed then.
+ */
+export async function unpack(source: File, target: FileSystemFileHandle, options: UnpackOptions = {}): Promise<void> {
+  const { onProgress } = options;
+  const report = Comlink.proxy((done: number, total: number) => onProgress?.(done, total));
+  const request = { name: source.name, content: source, target };
+  await runInEngine((engine) => engine.unpack(request, report), options);
 }
 
 function sourceRequest(source: Content, options: SourceOptions): SourceRequest {

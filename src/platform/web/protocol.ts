@@ -79,6 +79,13 @@ export interface Inspection {
   files: string[];
 }
 
+/** A compressed file, and the empty file of OPFS that is to hold what it unpacks to. */
+export interface UnpackRequest {
+  name: string;
+  content: Content;
+  target: FileSystemFileHandle;
+}
+
 /** A finished image beside what it was made of. */
 export interface VerifyRequest {
   source: SourceRequest;
@@ -122,6 +129,8 @@ export interface EngineApi {
   survey(source: SourceRequest, cells: number, onSurvey: (survey: Survey) => void): Promise<Reply<null>>;
   convert(request: ConvertRequest, onProgress: (progress: ConvertProgress) => void): Promise<Reply<ConvertReport>>;
   verify(request: VerifyRequest, onStep: OnStep): Promise<Reply<Verification>>;
+  /** Tells how many of the packed bytes are done. */
+  unpack(request: UnpackRequest, onStep: OnStep): Promise<Reply<null>>;
   /** Nothing more is read while `held`. */
   hold(held: boolean): void;
   /** Ends what is under way: it then answers with the error `aborted`. */

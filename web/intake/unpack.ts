@@ -1,0 +1,49 @@
+/** Compressed files: they are unpacked as soon as they come, for nothing can be said of them before. */
+import { signal } from '@preact/signals';
+import { compressionOf, unpack } from '../../src/platform/web/index.js';
+import { workspace } from '../shell/engine.js';
+
+/** What is being unpacked. */
+export interface Unpacking {
+  readonly name: string;
+  readonly compression: string;
+  /** 0 to 1, of the compressed bytes. */
+  readonly share: number;
+  stop(): void;
+}
+
+/** null: nothing is. */
+export const unpacking = signal<Unpacking | null>(null);
+
+/** The names under which unpacked files were given. */
+const givenNames = new WeakMap<File, string>();
+
+/** The name of the user's own file: the compressed one, if this is what came of one. */
+export function givenName(file: File): string {
+  return givenNames.get(file) ?? file.name;
+}
+
+/** The file itself, or what it unpacks to. Throws what unpacking throws; `aborted` if it was stopped. */
+export async function unpackedFile(file: File): Promise<File> {
+  const compression = await compressionOf(file).catch(() => null);
+  if (compression === null) return file;
+  const stop = new AbortController();
+  const tell = (share: number) => {
+    unpacking.value = { name: file.name, compression, share, stop: () => stop.abort() };
+  };
+  tell(0);
+  try {
+    const target = await (await workspace).createFile();
+    await unpack(file, target, { onProgress: (done, total) => tell(done / total), signal: stop.signal });
+    const unpacked = new File([await target.getFile()], plainName(file.name), { lastModified: file.lastModified });
+    givenNames.set(unpacked, file.name);
+    return unpacked;
+  } finally {
+    unpacking.value = null;
+  }
+}
+
+/** `disk.img.gz` was `disk.img`. */
+function plainName(name: string): string {
+  return name.replace(/\.tgz$/i, '.tar').replace(/(.)\.(gz|xz|zst|bz2)$/i, '$1');
+}
