@@ -58,7 +58,7 @@ function Formats() {
     <dl class="formats">
       <div>
         <dt>Reads</dt>
-        <dd>{words(all.value.filter(({ reads }) => reads))}</dd>
+        <dd>{words(all.value.filter(({ reads }) => reads))}; in .ova, .tar, .gz, .xz, .zst and .bz2 too</dd>
       </div>
       <div>
         <dt>Writes</dt>

@@ -51,6 +51,7 @@ test('finds the disk in an appliance', async ({ page, images }) => {
   await page.getByLabel('Disk image').setInputFiles(appliance);
   await expect(page.getByRole('region', { name: 'Image details' })).toContainText('VMDK');
   await page.getByRole('combobox', { name: 'Output format' }).selectOption('qcow2');
+  await expect(page.getByRole('textbox', { name: 'File name' })).toHaveValue('machine.qcow2');
   await page.getByRole('button', { name: 'Convert' }).click();
   expect(await outcome(page)).toBe('Done');
   const saved = await save(page, images.folder);

@@ -40,7 +40,8 @@ export const presets = computed(() => {
 
 /** Usual endings of file names. */
 const EXTENSIONS: Readonly<Record<string, string>> = { raw: 'img', vpc: 'vhd', parallels: 'hdd' };
-const KNOWN_ENDING = /\.(img|raw|bin|dd|iso|qcow2?|qed|vdi|vhdx?|vmdk|hdd|hds|dmg|luks|cloop)$/i;
+const KNOWN_ENDING =
+  /\.(img|raw|bin|dd|iso|qcow2?|qed|vdi|vhdx?|vmdk|hdd|hds|dmg|luks|cloop|ova|tar)(\.(gz|xz|zst|bz2))?$/i;
 
 export const suggestedName = computed(() => {
   const source = chosen.value?.file.name;
