@@ -28,6 +28,8 @@ async function tasksOf(context: BrowserContext, page: Page, action: () => Promis
   const traceConfig = { includedCategories: ['toplevel', 'disabled-by-default-devtools.timeline'] };
   await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig });
   await action();
+  // A task is in the trace once it has ended, which it has when another one answers.
+  await page.evaluate(() => 0);
   const complete = new Promise<void>((resolve) => session.on('Tracing.tracingComplete', () => resolve()));
   await session.send('Tracing.end');
   await complete;

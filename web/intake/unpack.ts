@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { compressionOf, unpack } from '../../src/platform/web/index.js';
 import { workspace } from '../shell/engine.js';
+import type { ImageFile } from './intake.js';
 
 /** What is being unpacked. */
 export interface Unpacking {
@@ -15,12 +16,12 @@ export interface Unpacking {
 /** null: nothing is. */
 export const unpacking = signal<Unpacking | null>(null);
 
-/** The names under which unpacked files were given. */
-const givenNames = new WeakMap<File, string>();
+/** The compressed files that unpacked ones were made of. */
+const originals = new WeakMap<ImageFile, File>();
 
-/** The name of the user's own file: the compressed one, if this is what came of one. */
-export function givenName(file: File): string {
-  return givenNames.get(file) ?? file.name;
+/** The file that the user has given: the compressed one, if this is what came of one. */
+export function givenFile(file: ImageFile): ImageFile {
+  return originals.get(file) ?? file;
 }
 
 /** The file itself, or what it unpacks to. Throws what unpacking throws; `aborted` if it was stopped. */
@@ -36,7 +37,7 @@ export async function unpackedFile(file: File): Promise<File> {
     const target = await (await workspace).createFile();
     await unpack(file, target, { onProgress: (done, total) => tell(done / total), signal: stop.signal });
     const unpacked = new File([await target.getFile()], plainName(file.name), { lastModified: file.lastModified });
-    givenNames.set(unpacked, file.name);
+    originals.set(unpacked, file);
     return unpacked;
   } finally {
     unpacking.value = null;

@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { sourceOptions } from '../image/source.js';
 import { chosen } from '../intake/intake.js';
-import { givenName } from '../intake/unpack.js';
+import { givenFile } from '../intake/unpack.js';
 import { commandLine } from './command.js';
 import { compresses, fileName, format, options, reproducible, snapshot } from './output.js';
 
@@ -15,7 +15,7 @@ export function CommandLine() {
   if (candidate === null) return null;
   const { sourceFormat, sourceOptions: opening } = sourceOptions(candidate);
   const command = commandLine({
-    source: 'url' in candidate.file ? candidate.file.url : givenName(candidate.file),
+    source: 'url' in candidate.file ? candidate.file.url : givenFile(candidate.file).name,
     target: fileName.value,
     format: format.value,
     options: options.value,

@@ -2,6 +2,7 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { FormatInfo, OptionValues } from '../../src/platform/web/index.js';
 import { chosen, type ImageFile } from '../intake/intake.js';
+import { givenFile } from '../intake/unpack.js';
 import { knownFormats } from '../shell/engine.js';
 import { PRESETS, type Preset } from './presets.js';
 
@@ -118,11 +119,13 @@ export function followImage(): void {
   void knownFormats().then((formats) => {
     all.value = formats;
   });
-  let last: ImageFile | undefined;
+  let last: ImageFile | null = null;
   effect(() => {
     const candidate = chosen.value;
-    const isNew = candidate?.file !== last;
-    last = candidate?.file;
+    // What came of unpacking a file is still that file.
+    const given = candidate === null ? null : givenFile(candidate.file);
+    const isNew = given !== last;
+    last = given;
     batch(() => {
       if (isNew) {
         snapshot.value = null;
