@@ -238,11 +238,15 @@ export function checkedTable(
   return Number(offset);
 }
 
+/** QEMU counts them in an `int`; a table of so many is too large in any case. */
+const MOST_L1_ENTRIES = 2 ** 31 - 1;
+
 /** The guest's disk size, whole sectors; the L1 table must map all of it. */
 function checkedSize(size: bigint, header: QcowHeader): number {
   const sectors = size - (size % 512n);
-  if (!isExact(sectors)) throw corrupt('Image is too big');
-  if (Math.ceil(Number(size) / l2CoverageOf(header)) > header.l1Size) throw corrupt('L1 table is too small');
+  const entries = Math.ceil(Number(size) / l2CoverageOf(header));
+  if (!isExact(sectors) || entries > MOST_L1_ENTRIES) throw corrupt('Image is too big');
+  if (entries > header.l1Size) throw corrupt('L1 table is too small');
   return Number(sectors);
 }
 

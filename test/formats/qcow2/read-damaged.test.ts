@@ -215,6 +215,11 @@ const OPENING: Damage[] = [
     message: 'L1 table is too small',
   },
   {
+    name: 'a disk of 2^60 bytes',
+    damage: ({ view }) => view.setBigUint64(24, 1n << 60n),
+    message: 'Image is too big',
+  },
+  {
     name: 'a disk of 2^63 bytes',
     damage: ({ view }) => view.setBigUint64(24, 1n << 63n),
     message: 'Image is too big',
