@@ -4,17 +4,16 @@
  * The script holds the tables as `case` lists: pressing Tab starts no program. bash splits words at `=` and `:`, so the
  * script puts them together again before it looks, and takes off its answers what bash will not replace.
  */
-import type { OptionTable } from '../../image/options.js';
 import { spellings } from '../options.js';
-import { STANDARD_OPTIONS } from '../standard-options.js';
 import { verbs } from '../verbs/index.js';
 import type { Verb } from '../verbs/verb.js';
 import {
-  AMEND_TABLES,
-  CREATE_TABLES,
   keyedOperands,
+  LIST_TABLES,
+  type ListTable,
   listedOptions,
   operandValues,
+  PLAIN_OPTIONS,
   rowValues,
   type Values,
   valuesNamed,
@@ -41,20 +40,17 @@ function nameCases(verb: Verb): string {
 }
 
 /** `create qcow2) REPLY='cluster_size=@free …'`: what lists may hold. */
-function tableCases(what: string, tables: ReadonlyMap<string, OptionTable>): string[] {
-  return [...tables].map(([format, table]) => {
-    const rows = table.map((row) => `${row.name}=${code(rowValues(row))}`);
-    return `        '${what} ${format}') REPLY='${rows.join(' ')}' ;;`;
-  });
+function tableCase({ what, format, table }: ListTable): string {
+  const rows = table.map((row) => `${row.name}=${code(rowValues(row))}`);
+  return `        '${what} ${format}') REPLY='${rows.join(' ')}' ;;`;
 }
 
 /** Which table belongs to a verb, and which options choose it. */
 function chooserCases(verb: Verb): string[] {
   const listed = listedOptions(verb);
   if (listed === null) return [];
-  const what = listed.tables === AMEND_TABLES ? 'amend' : 'create';
   return [
-    `        ${verb.name}) what=${what} format=${listed.fallback} choosers='${spellings(listed.chooser).join('|')}' ;;`,
+    `        ${verb.name}) what=${listed.what} format=${listed.fallback} choosers='${spellings(listed.chooser).join('|')}' ;;`,
   ];
 }
 
@@ -81,7 +77,7 @@ ${verbs.flatMap(valueCases).join('\n')}
 # What may stand in a list of key=value.
 _diskloom_table() {
     case "$1 $2" in
-${[...tableCases('create', CREATE_TABLES), ...tableCases('amend', AMEND_TABLES)].join('\n')}
+${LIST_TABLES.map(tableCase).join('\n')}
         *) REPLY='' ;;
     esac
 }
@@ -170,11 +166,9 @@ _diskloom() {
         [[ -z $verb && \${words[at]} != -* ]] && verb=\${words[at]}
     done
     if [[ -z $verb ]]; then
-        _diskloom_offer '' "$current" ${verbs.map(({ name }) => name).join(' ')} ${STANDARD_OPTIONS.filter(
-          ({ argument }) => argument === null,
-        )
-          .flatMap(spellings)
-          .join(' ')}
+        _diskloom_offer '' "$current" ${verbs.map(({ name }) => name).join(' ')} ${PLAIN_OPTIONS.flatMap(
+          spellings,
+        ).join(' ')}
     else
         _diskloom_verb "$verb"
         _diskloom_value "$verb" "\${words[last - 1]}"

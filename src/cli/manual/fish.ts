@@ -2,15 +2,15 @@
 import type { OptionTable } from '../../image/options.js';
 import type { DescribedOption } from '../options.js';
 import { spellings } from '../options.js';
-import { STANDARD_OPTIONS } from '../standard-options.js';
 import { verbs } from '../verbs/index.js';
 import type { Verb } from '../verbs/verb.js';
 import {
-  AMEND_TABLES,
-  CREATE_TABLES,
   keyedOperands,
+  LIST_TABLES,
+  type ListTable,
   listedOptions,
   operandValues,
+  PLAIN_OPTIONS,
   rowValues,
   type Values,
   valuesNamed,
@@ -66,20 +66,17 @@ function candidates(table: OptionTable): string {
     .join(' \\\n                ');
 }
 
-function tableCases(what: string, tables: ReadonlyMap<string, OptionTable>): string[] {
-  return [...tables].map(
-    ([format, table]) =>
-      `        case ${what}/${format}\n            printf '%s\\n' $done${candidates(table).replaceAll('\n                ', '\n                $done')}`,
-  );
+function tableCase({ what, format, table }: ListTable): string {
+  const rows = candidates(table).replaceAll('\n                ', '\n                $done');
+  return `        case ${what}/${format}\n            printf '%s\\n' $done${rows}`;
 }
 
 function chooserCases(verb: Verb): string[] {
   const listed = listedOptions(verb);
   if (listed === null) return [];
-  const what = listed.tables === AMEND_TABLES ? 'amend' : 'create';
   const names = spellings(listed.chooser).join('|');
   return [
-    `        case ${verb.name}\n            set what ${what}\n            set format ${listed.fallback}\n            set choosers '${names}'`,
+    `        case ${verb.name}\n            set what ${listed.what}\n            set format ${listed.fallback}\n            set choosers '${names}'`,
   ];
 }
 
@@ -109,7 +106,7 @@ ${verbs.flatMap(chooserCases).join('\n')}
     # What is listed already stands before every answer; without it there is an empty text to stand there.
     set -l done (string match -r -- '^.*,' "$list"; or echo '')
     switch $what/$format
-${[...tableCases('create', CREATE_TABLES), ...tableCases('amend', AMEND_TABLES)].join('\n')}
+${LIST_TABLES.map(tableCase).join('\n')}
     end
     if string match -qr -- '(^|,)[a-z]+_file=[^,]*$' "$list"
         set -l before (string match -r -- '^.*=' "$list")
@@ -129,9 +126,7 @@ function __diskloom_operand_file
     end
 end
 
-${STANDARD_OPTIONS.filter(({ argument }) => argument === null)
-  .map((option) => `complete -c diskloom -n __fish_use_subcommand${named(option)}`)
-  .join('\n')}
+${PLAIN_OPTIONS.map((option) => `complete -c diskloom -n __fish_use_subcommand${named(option)}`).join('\n')}
 ${verbs
   .map(({ name, summary }) => `complete -c diskloom -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`)
   .join('\n')}

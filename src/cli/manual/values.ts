@@ -5,6 +5,7 @@ import { drivers } from '../../formats/index.js';
 import type { OptionRow, OptionTable } from '../../image/options.js';
 import { nodePlatform } from '../../platform/node/platform.js';
 import type { DescribedOption } from '../options.js';
+import { STANDARD_OPTIONS } from '../standard-options.js';
 import type { Verb } from '../verbs/verb.js';
 
 export type Values =
@@ -85,10 +86,12 @@ export function rowValues({ name, type, values }: OptionRow): Values {
   return name.endsWith('_file') ? FILE : FREE;
 }
 
+/** What a key=value list is for. */
+export type ListPurpose = 'create' | 'amend';
+
 /** Which tables a verb's key=value lists are checked against. */
 export interface ListedOptions {
-  /** By format. */
-  readonly tables: ReadonlyMap<string, OptionTable>;
+  readonly what: ListPurpose;
   /** The option that names the format. */
   readonly chooser: DescribedOption;
   /** The format where it is not named. */
@@ -99,9 +102,9 @@ export interface ListedOptions {
 export function listedOptions({ options }: Verb): ListedOptions | null {
   if (!options.some(({ argument }) => argument === 'OPTS')) return null;
   const target = options.find(({ argument }) => argument === 'OUTPUT_FMT');
-  if (target !== undefined) return { tables: CREATE_TABLES, chooser: target, fallback: 'raw' };
+  if (target !== undefined) return { what: 'create', chooser: target, fallback: 'raw' };
   const chooser = options.find(({ argument }) => argument === 'FMT')!;
-  return { tables: AMEND_TABLES, chooser, fallback: 'qcow2' };
+  return { what: 'amend', chooser, fallback: 'qcow2' };
 }
 
 /** What `-o` takes for a new image in a file. */
@@ -118,3 +121,21 @@ export const CREATE_TABLES: ReadonlyMap<string, OptionTable> = new Map(
 export const AMEND_TABLES: ReadonlyMap<string, OptionTable> = new Map(
   drivers.flatMap(({ name, amendOptions }) => (amendOptions === undefined ? [] : [[name, amendOptions] as const])),
 );
+
+/** What a list for one purpose and format may hold. */
+export interface ListTable {
+  readonly what: ListPurpose;
+  readonly format: string;
+  readonly table: OptionTable;
+}
+
+/** All of them. */
+export const LIST_TABLES: readonly ListTable[] = (
+  [
+    ['create', CREATE_TABLES],
+    ['amend', AMEND_TABLES],
+  ] as const
+).flatMap(([what, tables]) => [...tables].map(([format, table]) => ({ what, format, table })));
+
+/** Options before the verb that a person would want completed. */
+export const PLAIN_OPTIONS: readonly DescribedOption[] = STANDARD_OPTIONS.filter(({ argument }) => argument === null);

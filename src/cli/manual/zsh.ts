@@ -1,15 +1,14 @@
 /** Completion for zsh: specifications for its own `_arguments` and `_values`. */
-import type { OptionTable } from '../../image/options.js';
 import { type DescribedOption, spellings } from '../options.js';
-import { STANDARD_OPTIONS } from '../standard-options.js';
 import { verbs } from '../verbs/index.js';
 import type { Verb } from '../verbs/verb.js';
 import {
-  AMEND_TABLES,
-  CREATE_TABLES,
   keyedOperands,
+  LIST_TABLES,
+  type ListTable,
   listedOptions,
   operandValues,
+  PLAIN_OPTIONS,
   rowValues,
   type Values,
   valuesNamed,
@@ -58,19 +57,16 @@ function verbCase(verb: Verb): string {
 }
 
 /** For lists of key=value. */
-function tableCases(what: string, tables: ReadonlyMap<string, OptionTable>): string[] {
-  return [...tables].map(([format, table]) => {
-    const rows = table.map((each) => ` \\\n      ${row(each.name, each.help, rowValues(each))}`).join('');
-    return `    ${what}/${format}) _values -s , option${rows} ;;`;
-  });
+function tableCase({ what, format, table }: ListTable): string {
+  const rows = table.map((each) => ` \\\n      ${row(each.name, each.help, rowValues(each))}`).join('');
+  return `    ${what}/${format}) _values -s , option${rows} ;;`;
 }
 
 function chooserCases(verb: Verb): string[] {
   const listed = listedOptions(verb);
   if (listed === null) return [];
-  const what = listed.tables === AMEND_TABLES ? 'amend' : 'create';
   return [
-    `    ${verb.name}) what=${what} format=${listed.fallback} choosers=(${spellings(listed.chooser).join(' ')}) ;;`,
+    `    ${verb.name}) what=${listed.what} format=${listed.fallback} choosers=(${spellings(listed.chooser).join(' ')}) ;;`,
   ];
 }
 
@@ -104,7 +100,7 @@ ${verbs.flatMap(chooserCases).join('\n')}
     done
   done
   case $what/$format in
-${[...tableCases('create', CREATE_TABLES), ...tableCases('amend', AMEND_TABLES)].join('\n')}
+${LIST_TABLES.map(tableCase).join('\n')}
   esac
 }
 
@@ -122,9 +118,7 @@ _diskloom() {
   local -a verbs=(
 ${verbs.map(({ name, summary }) => `    ${quoted(`${name}:${escaped(summary)}`)}`).join('\n')}
   )
-  _arguments -C${STANDARD_OPTIONS.filter(({ argument }) => argument === null)
-    .map((option) => ` \\\n    ${argumentOf(option)}`)
-    .join('')} \\
+  _arguments -C${PLAIN_OPTIONS.map((option) => ` \\\n    ${argumentOf(option)}`).join('')} \\
     '1:command:->verb' '*::argument:->rest'
   case $state in
     verb) _describe command verbs ;;
