@@ -4,6 +4,7 @@ import type { Extent, Image, ImageDetails, Json } from '../../../image/image.js'
 import { OverlayImage } from '../../../image/overlay.js';
 import { SliceImage } from '../../../image/slice.js';
 import { appendExtent } from '../../../image/stretches.js';
+import { ImageView } from '../../../image/view.js';
 import { isPending, type MaybePromise } from '../../../maybe.js';
 import type { ImageType, Storage } from './descriptor.js';
 
@@ -42,7 +43,7 @@ export class BundleImage extends ConcatImage {
 
 /** A part of the disk as its images make it. */
 function diskOf({ start, end, layers }: OpenedStorage): Image {
-  const images = layers.map((layer) => new InFile(layer.image, layer.fileName) as Image);
+  const images = layers.map((layer): Image => new InFile(layer.image, layer.fileName));
   const disk = images.reduceRight((lower, upper) => new OverlayImage(upper, lower));
   return new SliceImage(disk, 0, end - start);
 }
@@ -54,39 +55,17 @@ function flattened(found: readonly Extent[]): Extent[] {
 }
 
 /** An image whose extents say which file they are in. */
-class InFile implements Image {
-  readonly format: string;
-  readonly size: number;
-  readonly clusterSize: number;
-  readonly backing = null;
-  readonly snapshots = [];
-  readonly unreadable: Image['unreadable'];
-
+class InFile extends ImageView {
   constructor(
-    private readonly image: Image,
+    image: Image,
     private readonly file: string,
   ) {
-    this.format = image.format;
-    this.size = image.size;
-    this.clusterSize = image.clusterSize;
-    this.unreadable = image.unreadable;
+    super(image);
   }
 
   extents(start: number, length: number): MaybePromise<Extent[]> {
-    const found = this.image.extents(start, length);
+    const found = this.disk.extents(start, length);
     return isPending(found) ? found.then((extents) => this.#inFile(extents)) : this.#inFile(found);
-  }
-
-  read(offset: number, into: Uint8Array): MaybePromise<void> {
-    return this.image.read(offset, into);
-  }
-
-  details(): ImageDetails {
-    return this.image.details();
-  }
-
-  close(): Promise<void> {
-    return this.image.close();
   }
 
   #inFile(extents: readonly Extent[]): Extent[] {
