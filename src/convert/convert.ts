@@ -18,7 +18,7 @@ import type { Image, ImageWriter, PreparedRun } from '../image/image.js';
 import type { Kernels, RunBuffer } from '../kernels/kernels.js';
 import { Plan, type Run, type StatusRules } from './plan.js';
 import { packRun, splitRun } from './prepare.js';
-import { DataSteps, OffsetSteps, type ProgressSteps } from './progress-steps.js';
+import { DataSteps, OffsetSteps, type ProgressSteps, REQUEST } from './progress-steps.js';
 import { readSalvaging, type Salvage } from './salvage.js';
 import { passesStreams, RunStreams } from './streams.js';
 import { Throttle } from './throttle.js';
@@ -126,7 +126,7 @@ class Conversion {
     signal?.addEventListener('abort', abort);
     try {
       if (this.options.countsData) {
-        const request = this.target.encoding?.unit ?? null;
+        const request = this.target.encoding?.unit ?? REQUEST;
         this.#steps = await DataSteps.of(this.source, this.#rules, request, this.#tell);
       }
       await this.#copyAll();

@@ -12,7 +12,7 @@ import { type StatusRules, statusOf } from './plan.js';
 type Listener = (done: number, total: number) => void;
 
 /** What `qemu-img` copies at once, bytes. */
-const REQUEST = 2 * 1024 * 1024;
+export const REQUEST = 2 * 1024 * 1024;
 
 /** Steps that are kept at most; where there are more, some of those that lie close together are left out. */
 const MOST_STEPS = 65536;
@@ -55,8 +55,8 @@ export class DataSteps implements ProgressSteps {
     private readonly listener: Listener,
   ) {}
 
-  /** @param request bytes that are copied at once; null: `qemu-img`'s default */
-  static async of(source: Image, rules: StatusRules, request: number | null, listener: Listener): Promise<DataSteps> {
+  /** @param request bytes that are copied at once */
+  static async of(source: Image, rules: StatusRules, request: number, listener: Listener): Promise<DataSteps> {
     let steps: number[] = [];
     let total = 0;
     let closest = 0;
@@ -64,8 +64,8 @@ export class DataSteps implements ProgressSteps {
       for (const extent of await source.extents(at, source.size - at)) {
         at = extent.start + extent.length;
         if (statusOf(extent, rules) !== 'data') continue;
-        for (let left = extent.length; left > 0; left -= request ?? REQUEST) {
-          total += Math.min(left, request ?? REQUEST);
+        for (let left = extent.length; left > 0; left -= request) {
+          total += Math.min(left, request);
           if (total - (steps.at(-1) ?? 0) >= closest) steps.push(total);
         }
       }

@@ -1,6 +1,7 @@
 /** What opening and creating encrypted images needs of the caller. */
 import type { Cryptography } from '../crypto/cryptography.js';
 import { ImageError } from '../errors.js';
+import type { OptionValues } from './options.js';
 
 /** Keys and passphrases, by the ids that `key-secret` options name. */
 export type Secrets = ReadonlyMap<string, Uint8Array>;
@@ -32,6 +33,24 @@ function isText(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+/** What an image is encrypted with, by the names that options use; null: it is not. */
+export type EncryptionMethod = 'aes' | 'luks';
+
+/** Throws `invalid` where an option speaks of another encryption than the image has; undefined: none does. */
+export function checkEncryptionFormat(found: EncryptionMethod | null, wanted: unknown): void {
+  if (wanted === undefined) return;
+  if (found === null)
+    throw new ImageError('invalid', `No encryption in image header, but options specified format '${wanted}'`);
+  if (wanted !== found)
+    throw new ImageError('invalid', `Header reported '${found}' encryption format but options specify '${wanted}'`);
+}
+
+/** The deprecated `encryption=on` and what replaced it exclude each other. Throws `invalid`. */
+export function checkEncryptionAlias({ encryption, 'encrypt.format': format }: OptionValues): void {
+  if (encryption !== undefined && format !== undefined)
+    throw new ImageError('invalid', "'encrypt.format' and its alias 'encryption' can't be used at the same time");
 }
 
 /** For a caller that offers no cryptography. */

@@ -2,7 +2,7 @@
 import type { SectorCipher } from '../../crypto/sector-cipher.js';
 import { ImageError } from '../../errors.js';
 import type { DriverContext } from '../../image/driver.js';
-import { encryptionUnavailable } from '../../image/encryption.js';
+import { checkEncryptionAlias, checkEncryptionFormat, encryptionUnavailable } from '../../image/encryption.js';
 import { legacyAesCipher, SECRET_OPTION } from '../../image/legacy-aes.js';
 import type { OptionTable, OptionValues } from '../../image/options.js';
 import { CRYPT, type QcowHeader } from './layout.js';
@@ -23,7 +23,7 @@ export interface OpenedEncryption {
 export async function openEncryption(header: QcowHeader, context: DriverContext): Promise<OpenedEncryption> {
   const { encryption, runtimeOptions: given = {} } = context;
   const isEncrypted = header.cryptMethod !== CRYPT.none;
-  checkFormat(isEncrypted, given['encrypt.format']);
+  checkEncryptionFormat(isEncrypted ? 'aes' : null, given['encrypt.format']);
   if (!isEncrypted) return { cipher: null, unreadable: null };
   if (encryption === undefined) return { cipher: null, unreadable: encryptionUnavailable() };
   if (!encryption.content)
@@ -36,19 +36,10 @@ export async function openEncryption(header: QcowHeader, context: DriverContext)
   }
 }
 
-function checkFormat(isEncrypted: boolean, wanted: unknown): void {
-  if (wanted === undefined) return;
-  if (!isEncrypted)
-    throw new ImageError('invalid', `No encryption in image header, but options specified format '${wanted}'`);
-  if (wanted !== 'aes')
-    throw new ImageError('invalid', `Header reported 'aes' encryption format but options specify '${wanted}'`);
-}
-
 /** The cipher of a new image; null: it is not to be encrypted. Throws `invalid`, `not-found`, `unsupported`. */
 export async function createCipher(options: OptionValues, { encryption }: DriverContext): Promise<SectorCipher | null> {
   const { encryption: alias, 'encrypt.format': format, [SECRET_OPTION]: secretId } = options;
-  if (alias !== undefined && format !== undefined)
-    throw new ImageError('invalid', "'encrypt.format' and its alias 'encryption' can't be used at the same time");
+  checkEncryptionAlias(options);
   if (alias !== true && format === undefined) {
     if (secretId !== undefined) throw new ImageError('invalid', "Parameter 'encrypt.format' is missing");
     return null;

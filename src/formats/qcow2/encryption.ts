@@ -12,7 +12,7 @@ import type { SectorCipher } from '../../crypto/sector-cipher.js';
 import { corrupt, ImageError } from '../../errors.js';
 import type { DriverContext } from '../../image/driver.js';
 import { DecryptedSource, EncryptedStore } from '../../image/encrypted-store.js';
-import { encryptionUnavailable } from '../../image/encryption.js';
+import { checkEncryptionFormat, type EncryptionMethod, encryptionUnavailable } from '../../image/encryption.js';
 import type { Json, PreparedRun } from '../../image/image.js';
 import { legacyAesCipher, SECRET_OPTION } from '../../image/legacy-aes.js';
 import { describeLuks } from '../../image/luks/describe.js';
@@ -47,7 +47,7 @@ export async function openEncryption(
   context: DriverContext,
 ): Promise<OpenedEncryption> {
   const { runtimeOptions = {} } = context;
-  checkFormat(header, runtimeOptions['encrypt.format']);
+  checkEncryptionFormat(formatOf(header), runtimeOptions['encrypt.format']);
   if (header.cryptMethod === CRYPT.none) return { details: null, cipher: null, failure: null };
   const luks = header.cryptMethod === CRYPT.luks ? await readContainer(source, header) : null;
   const details = { ...(luks === null ? {} : describeLuks(luks.header)), format: luks === null ? 'aes' : 'luks' };
@@ -56,13 +56,9 @@ export async function openEncryption(
   return { details, cipher: { sectors: opened, byHost: luks !== null }, failure: null };
 }
 
-function checkFormat({ cryptMethod }: QcowHeader, wanted: unknown): void {
-  if (wanted === undefined) return;
-  const format = cryptMethod === CRYPT.aes ? 'aes' : 'luks';
-  if (cryptMethod === CRYPT.none)
-    throw new ImageError('invalid', `No encryption in image header, but options specified format '${wanted}'`);
-  if (wanted !== format)
-    throw new ImageError('invalid', `Header reported '${format}' encryption format but options specify '${wanted}'`);
+function formatOf({ cryptMethod }: QcowHeader): EncryptionMethod | null {
+  if (cryptMethod === CRYPT.none) return null;
+  return cryptMethod === CRYPT.aes ? 'aes' : 'luks';
 }
 
 /** A LUKS header within the image, and the byte where it begins. */

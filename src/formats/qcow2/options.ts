@@ -7,6 +7,7 @@
 import { isPowerOfTwo } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { CreateRequest } from '../../image/driver.js';
+import { checkEncryptionAlias } from '../../image/encryption.js';
 import { luksOptionRows } from '../../image/luks/options.js';
 import type { OptionTable, OptionValues } from '../../image/options.js';
 import type { Compression } from './header.js';
@@ -165,8 +166,7 @@ function checkTogether(checked: QcowOptions, options: OptionValues): void {
 /** What the options say of encryption; those that say how need to be told which. */
 function encryptionOf(options: OptionValues): EncryptionFormat {
   const { encryption: alias, 'encrypt.format': format } = options;
-  if (alias !== undefined && format !== undefined)
-    throw invalid("'encrypt.format' and its alias 'encryption' can't be used at the same time");
+  checkEncryptionAlias(options);
   const details = Object.keys(options).filter((name) => name.startsWith('encrypt.') && options[name] !== undefined);
   if (alias === true) return 'aes';
   if (format === undefined) {
