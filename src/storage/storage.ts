@@ -25,7 +25,10 @@ export interface ByteSource {
   readonly name: string;
   /** Length in bytes when it was opened, kept up to date by this object's own writes. */
   readonly size: number;
-  /** The transfer size, in bytes, from which on larger requests do not pay: 256 KiB for a local file, more on a network. */
+  /**
+   * The transfer size, in bytes, from which on larger requests do not pay: 768 KiB for a local file, more on a network.
+   * A multiple of 256 KiB.
+   */
   readonly transfer: number;
   /** Fills all of `into` from `offset`, or throws. A range that ends beyond `size` throws `io`. */
   read(offset: number, into: Uint8Array): MaybePromise<void>;

@@ -12,10 +12,9 @@ import type { MaybePromise } from '../../maybe.js';
 import { errorName, systemError } from './errno.js';
 
 /**
- * Reads and writes up to this many bytes may be synchronous. A run is read on this thread, which scans it next while it is
- * in the processor's cache, and written on another, for writing takes twice as long.
+ * Writes up to this many bytes may be synchronous. A run is read on this thread, which scans it next while it is in the
+ * processor's cache, and written on another, for writing takes twice as long.
  */
-const SMALL_READ = 256 * 1024;
 const SMALL_WRITE = 64 * 1024;
 
 /** A synchronous transfer that takes longer (milliseconds) has met the device. */
@@ -94,9 +93,9 @@ function isTransient(error: unknown): boolean {
   return name === 'EINTR' || name === 'EAGAIN';
 }
 
-/** Reads of one file; `transfer` fills all of `bytes`. */
-export function readChannel(file: string): Channel {
-  return new Channel(file, SMALL_READ, readSync, read);
+/** Reads of one file, up to `small` bytes of them at once; `transfer` fills all of `bytes`. */
+export function readChannel(file: string, small: number): Channel {
+  return new Channel(file, small, readSync, read);
 }
 
 /** Writes of one file; `transfer` writes all of `bytes`. */

@@ -16,10 +16,17 @@ import { type Channel, readChannel, writeChannel } from './file-io.js';
 import { fileExtents } from './holes.js';
 import type { Libc } from './libc.js';
 import { allocateFirstBlock, preallocate, punch, writeZeros } from './space.js';
+import { SpaceAhead } from './space-ahead.js';
 
 const closeFile = promisify(close);
 const syncData = promisify(fdatasync);
 const truncateFile = promisify(ftruncate);
+
+/**
+ * Bytes. The longer the fewer calls, but a kernel that keeps files in large pages looks for one as long as the write, and
+ * those of 1 MiB and more are rare, or come from memory that a virtual machine's host has to give it first.
+ */
+const TRANSFER = 768 * 1024;
 
 /** Offset, length and memory address that direct I/O needs at most; bytes. */
 const DIRECT_ALIGNMENT = 4096;
@@ -52,7 +59,7 @@ export type Discarded = 'removed' | 'emptied' | 'left';
 
 export class FileStore implements ByteStore {
   readonly name: string;
-  readonly transfer = 256 * 1024;
+  readonly transfer = TRANSFER;
   readonly readsZero: boolean;
   readonly requestAlignment: number;
   /** Absent where nothing can be known: for devices, and without the C library. */
@@ -60,6 +67,8 @@ export class FileStore implements ByteStore {
   readonly #file: OpenedFile;
   readonly #reads: Channel;
   readonly #writes: Channel;
+  /** For a file that began empty. */
+  readonly #ahead: SpaceAhead | null;
   #size: number;
   /** End of the last byte ever written; beyond it a fresh file is known to be all hole. */
   #written: number;
@@ -73,8 +82,9 @@ export class FileStore implements ByteStore {
     this.requestAlignment = file.directFd === null ? 1 : SECTOR;
     this.#size = file.size;
     this.#written = file.fresh ? 0 : Number.POSITIVE_INFINITY;
-    this.#reads = readChannel(file.name);
+    this.#reads = readChannel(file.name, TRANSFER);
     this.#writes = writeChannel(file.name);
+    this.#ahead = file.fresh && file.directFd === null ? SpaceAhead.of(libc, fd, file.name) : null;
     if (libc !== null && kind === 'regular') this.extents = (offset, length) => fileExtents(libc, fd, offset, length);
   }
 
@@ -100,7 +110,10 @@ export class FileStore implements ByteStore {
 
   write(offset: number, bytes: Uint8Array): MaybePromise<void> {
     const end = offset + bytes.length;
-    if (end > this.#size && !this.fixedSize) this.#size = end;
+    if (end > this.#size && !this.fixedSize) {
+      this.#ahead?.prepare(this.#size, offset, end);
+      this.#size = end;
+    }
     if (end > this.#written) this.#written = end;
     return this.#transfer(this.#writes, offset, bytes);
   }
@@ -132,6 +145,7 @@ export class FileStore implements ByteStore {
 
   #grow(size: number): void {
     try {
+      this.#ahead?.skip(this.#size, size);
       ftruncateSync(this.#file.fd, size);
     } catch (error) {
       throw systemError(error, { file: this.name });
@@ -158,6 +172,8 @@ export class FileStore implements ByteStore {
       const reason = systemError(error, { file: this.name });
       throw reason instanceof ImageError ? reason.prefixed('Could not resize file: ') : reason;
     }
+    if (size > this.#size) this.#ahead?.skip(this.#size, size);
+    this.#ahead?.truncated(size);
     const firstGrowth = fresh && this.#size === 0 && size > 0;
     this.#size = size;
     if (fresh) this.#written = Math.min(this.#written, size);
@@ -206,6 +222,7 @@ export class FileStore implements ByteStore {
     this.#closed = true;
     this.#file.unlock();
     try {
+      this.#ahead?.release(this.#size);
       if (this.#file.directFd !== null) await closeFile(this.#file.directFd);
       await closeFile(this.#file.fd);
     } catch (error) {
