@@ -128,7 +128,7 @@ describeWith(['qemu-img', 'qemu-io'], 'each format into each format and back', (
         await forEachTarget(source, WRITABLE.filter(fits), async (target) => {
           const there = scratch(`there.${target.format}`);
           await convertByUs(nameOf(source, file), target, there);
-          if (target.isOpaque === true) await expectPatches(target, there, scratch('disk'), patches);
+          if (target.isOpaque === true) await expectPatches(target, there, scratch('disk'), length, patches);
           else await expectImage(target, there, disk(), length);
           for (const name of readdirSync(scratch(''))) if (name.startsWith('there')) rmSync(scratch(name));
         });
