@@ -11,7 +11,7 @@ export const PROGRAM = 'qemu-img';
 export const COMMAND = 'diskloom';
 
 /** The `qemu-img` whose texts are printed and whose options are all there. */
-const COMPATIBLE_WITH = '10.1';
+const COMPATIBLE_WITH = '10.0';
 
 export function versionText(): string {
   return `${COMMAND} version ${version} (compatible with ${PROGRAM} ${COMPATIBLE_WITH})\n`;
