@@ -1,5 +1,5 @@
-import { statSync, truncateSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { closeSync, openSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Libc } from '../../src/platform/node/libc.js';
 import { openFile } from '../../src/platform/node/open-file.js';
 import { SpaceAhead } from '../../src/platform/node/space-ahead.js';
@@ -7,6 +7,7 @@ import { scratchDirectory } from '../support/scratch.js';
 
 const MiB = 1024 * 1024;
 const KEEP = 1;
+const PLENTY = 1e12;
 
 /** Only what is asked for; `answers` are taken one a call, then 0. */
 function recorder(answers: number[] = []): { libc: Libc; calls: [number, number, number][] } {
@@ -21,9 +22,18 @@ function recorder(answers: number[] = []): { libc: Libc; calls: [number, number,
 describe('space ahead of a growing file', () => {
   const scratch = scratchDirectory();
 
+  const fileOf = (size: number) => {
+    const path = scratch('file');
+    writeFileSync(path, '');
+    truncateSync(path, size);
+    const fd = openSync(path, 'r+');
+    onTestFinished(() => closeSync(fd));
+    return fd;
+  };
+
   it('is as much as the file has, 64 MiB at most, and none for short files', () => {
     const { libc, calls } = recorder();
-    const ahead = new SpaceAhead(libc, 3);
+    const ahead = new SpaceAhead(libc, 3, () => PLENTY);
     for (let mib = 0; mib < 200; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
     expect(calls).toEqual([
       [KEEP, 3, 5],
@@ -37,16 +47,23 @@ describe('space ahead of a growing file', () => {
 
   it('is not asked for again where there is none', () => {
     const { libc, calls } = recorder([-28]);
-    const ahead = new SpaceAhead(libc, 3);
+    const ahead = new SpaceAhead(libc, fileOf(40 * MiB), () => PLENTY);
     for (let mib = 4; mib < 40; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
     expect(calls).toEqual([[KEEP, 4, 6]]);
   });
 
+  it('is not taken where little is left', () => {
+    const { libc, calls } = recorder();
+    const ahead = new SpaceAhead(libc, fileOf(40 * MiB), () => 20 * MiB);
+    for (let mib = 4; mib < 40; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
+    expect(calls).toEqual([]);
+  });
+
   it('ends where the file was cut', () => {
     const { libc, calls } = recorder();
-    const ahead = new SpaceAhead(libc, 3);
+    const ahead = new SpaceAhead(libc, 3, () => PLENTY);
     ahead.prepare(8 * MiB, 8 * MiB, 9 * MiB);
-    ahead.truncated(9 * MiB);
+    ahead.truncated();
     ahead.prepare(9 * MiB, 9 * MiB, 10 * MiB);
     expect(calls.at(-1)).toEqual([KEEP, 9, 11]);
   });
@@ -65,5 +82,24 @@ describe('space ahead of a growing file', () => {
     // and there is nothing behind the end
     truncateSync(path, size);
     expect(statSync(path).blocks).toBe(blocks);
+  });
+
+  it('is not forgotten when the file grows a little in the end', async () => {
+    const path = scratch('rounded');
+    const store = await openFile(path, 'create');
+    for (let mib = 0; mib < 9; mib++) await store.write(mib * MiB, new Uint8Array(MiB).fill(1));
+    await store.truncate(9 * MiB + 65536);
+    await store.close();
+    expect(statSync(path).blocks * 512).toBeLessThan(9.5 * MiB);
+  });
+
+  it('is no reason to fill a file again that was emptied after a failure', async () => {
+    const path = scratch('failed');
+    writeFileSync(path, 'an older image');
+    const store = await openFile(path, 'create');
+    for (let mib = 0; mib < 9; mib++) await store.write(mib * MiB, new Uint8Array(MiB).fill(1));
+    expect(store.discard()).toBe('emptied');
+    await store.close();
+    expect(statSync(path)).toMatchObject({ size: 0, blocks: 0 });
   });
 });

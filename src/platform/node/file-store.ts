@@ -173,7 +173,7 @@ export class FileStore implements ByteStore {
       throw reason instanceof ImageError ? reason.prefixed('Could not resize file: ') : reason;
     }
     if (size > this.#size) this.#ahead?.skip(this.#size, size);
-    this.#ahead?.truncated(size);
+    else this.#ahead?.truncated();
     const firstGrowth = fresh && this.#size === 0 && size > 0;
     this.#size = size;
     if (fresh) this.#written = Math.min(this.#written, size);
@@ -243,6 +243,8 @@ export class FileStore implements ByteStore {
       return 'removed';
     }
     ftruncateSync(fd, 0);
+    this.#size = 0;
+    this.#ahead?.truncated();
     return 'emptied';
   }
 

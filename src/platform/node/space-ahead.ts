@@ -7,7 +7,7 @@
  *
  * The reserved space lies beyond the file's end, so nobody sees it; closing the file gives back what was not used.
  */
-import { ftruncateSync, statfsSync } from 'node:fs';
+import { ftruncateSync, type StatsFs, statfsSync } from 'node:fs';
 import { FALLOC_KEEP_SIZE, type Libc } from './libc.js';
 
 /** statfs(2): `f_type` of ext2, ext3 and ext4; what the older two cannot do they say. */
@@ -17,27 +17,31 @@ const EXT4_SUPER_MAGIC = 0xef53;
 const LEAST = 4 * 1024 * 1024;
 const MOST = 64 * 1024 * 1024;
 
-/** A gap of so many bytes is one that is meant to be a hole; the rests of clusters are not worth the calls. */
-const GAP = 64 * 1024;
+/** So many times as much must be free: on a disk that is nearly full, other parts of the file need the last blocks. */
+const PLENTY = 8;
+
+/** A gap of so many bytes is one that is meant to be a hole; shorter ones are tables that follow, or the rests of clusters. */
+const GAP = 256 * 1024;
 
 export class SpaceAhead {
   /** End of the reserved space; up to the file's own end none is. */
   #end = 0;
   #able = true;
 
+  /** @param free bytes that the file system has left */
   constructor(
     private readonly libc: Libc,
     private readonly fd: number,
+    private readonly free: () => number,
   ) {}
 
   /** Null where there is nothing to gain. */
   static of(libc: Libc | null, fd: number, path: string): SpaceAhead | null {
-    if (libc === null) return null;
-    try {
-      return statfsSync(path).type === EXT4_SUPER_MAGIC ? new SpaceAhead(libc, fd) : null;
-    } catch {
-      return null;
-    }
+    if (libc === null || statOf(path)?.type !== EXT4_SUPER_MAGIC) return null;
+    return new SpaceAhead(libc, fd, () => {
+      const stat = statOf(path);
+      return stat === null ? 0 : stat.bavail * stat.bsize;
+    });
   }
 
   /** A file of `size` bytes is about to be written at [offset, end), beyond its size. */
@@ -46,9 +50,10 @@ export class SpaceAhead {
     if (!this.#able || end <= this.#end || end < LEAST) return;
     const start = Math.max(this.#end, size);
     const length = end - start + Math.min(MOST, end);
-    // A disk that is too full for this may still be large enough.
-    if (this.libc.fallocate(this.fd, FALLOC_KEEP_SIZE, start, length) < 0) this.#able = false;
-    else this.#end = start + length;
+    this.#able = this.free() >= PLENTY * length && this.libc.fallocate(this.fd, FALLOC_KEEP_SIZE, start, length) >= 0;
+    // What failed may have reserved a part.
+    this.#end = start + length;
+    if (!this.#able) this.release(size);
   }
 
   /**
@@ -61,14 +66,22 @@ export class SpaceAhead {
     this.#able = false;
   }
 
-  /** The file was given `size` bytes, which takes what lies beyond. */
-  truncated(size: number): void {
-    this.#end = Math.min(this.#end, size);
+  /** The file was cut, if only to the size that it had: nothing lies beyond its end any more. */
+  truncated(): void {
+    this.#end = 0;
   }
 
   /** Gives back what lies beyond the file's `size` bytes. */
   release(size: number): void {
     if (this.#end > size) ftruncateSync(this.fd, size);
     this.#end = 0;
+  }
+}
+
+function statOf(path: string): StatsFs | null {
+  try {
+    return statfsSync(path);
+  } catch {
+    return null;
   }
 }
