@@ -90,6 +90,17 @@ describe('space ahead of a growing file', () => {
     for (let mib = 0; mib < 9; mib++) await store.write(mib * MiB, new Uint8Array(MiB).fill(1));
     await store.truncate(9 * MiB + 65536);
     await store.close();
+    expect(statSync(path).size).toBe(9 * MiB + 65536);
+    expect(statSync(path).blocks * 512).toBeLessThan(9.5 * MiB);
+  });
+
+  it('is no reason to cut a file that grows much', async () => {
+    const path = scratch('longer');
+    const store = await openFile(path, 'create');
+    for (let mib = 0; mib < 9; mib++) await store.write(mib * MiB, new Uint8Array(MiB).fill(1));
+    await store.truncate(20 * MiB);
+    await store.close();
+    expect(statSync(path).size).toBe(20 * MiB);
     expect(statSync(path).blocks * 512).toBeLessThan(9.5 * MiB);
   });
 

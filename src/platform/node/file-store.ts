@@ -167,13 +167,13 @@ export class FileStore implements ByteStore {
     }
     const { fd, fresh } = this.#file;
     try {
+      this.#ahead?.skip(this.#size, size);
       await truncateFile(fd, size);
     } catch (error) {
       const reason = systemError(error, { file: this.name });
       throw reason instanceof ImageError ? reason.prefixed('Could not resize file: ') : reason;
     }
-    if (size > this.#size) this.#ahead?.skip(this.#size, size);
-    else this.#ahead?.truncated();
+    if (size <= this.#size) this.#ahead?.truncated();
     const firstGrowth = fresh && this.#size === 0 && size > 0;
     this.#size = size;
     if (fresh) this.#written = Math.min(this.#written, size);
