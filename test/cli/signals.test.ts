@@ -9,7 +9,7 @@ const MIB = 1024 * 1024;
 /** Of a file that the program has not touched yet. */
 const OLD_SIZE = 12345;
 /** Milliseconds; of two signals that come before the first is seen only one is left. */
-const BETWEEN_SIGNALS = 500;
+const BETWEEN_SIGNALS = 1000;
 
 describe('a conversion that is interrupted', () => {
   const scratch = scratchDirectory();
