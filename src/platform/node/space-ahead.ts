@@ -7,8 +7,9 @@
  *
  * The reserved space lies beyond the file's end, so nobody sees it; closing the file gives back what was not used.
  */
-import { ftruncateSync, type StatsFs, statfsSync } from 'node:fs';
+import { ftruncateSync, statfsSync } from 'node:fs';
 import { FALLOC_KEEP_SIZE, type Libc } from './libc.js';
+import { freeSpace } from './space.js';
 
 /** statfs(2): `f_type` of ext2, ext3 and ext4; what the older two cannot do they say. */
 const EXT4_SUPER_MAGIC = 0xef53;
@@ -37,10 +38,14 @@ export class SpaceAhead {
 
   /** Null where there is nothing to gain. */
   static of(libc: Libc | null, fd: number, path: string): SpaceAhead | null {
-    if (libc === null || statOf(path)?.type !== EXT4_SUPER_MAGIC) return null;
+    if (libc === null || !isOnExt4(path)) return null;
     return new SpaceAhead(libc, fd, () => {
-      const stat = statOf(path);
-      return stat === null ? 0 : stat.bavail * stat.bsize;
+      try {
+        return freeSpace(path);
+      } catch {
+        // Renamed or removed meanwhile.
+        return 0;
+      }
     });
   }
 
@@ -78,10 +83,10 @@ export class SpaceAhead {
   }
 }
 
-function statOf(path: string): StatsFs | null {
+function isOnExt4(path: string): boolean {
   try {
-    return statfsSync(path);
+    return statfsSync(path).type === EXT4_SUPER_MAGIC;
   } catch {
-    return null;
+    return false;
   }
 }

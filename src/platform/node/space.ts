@@ -1,5 +1,5 @@
-/** Space of files and block devices: making it read as zeros, giving it back, reserving it ahead. */
-import { fsync, ftruncate } from 'node:fs';
+/** Space of files and block devices: making it read as zeros, giving it back, reserving it ahead, how much is left. */
+import { fsync, ftruncate, statfsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import { ImageError } from '../../errors.js';
@@ -99,4 +99,10 @@ export async function preallocate(
  */
 export function allocateFirstBlock(fd: number, size: number): Promise<void> {
   return writeZeros(fd, 0, Math.min(FIRST_BLOCK, size));
+}
+
+/** Bytes that the file system of `path` has left for this user. */
+export function freeSpace(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
 }

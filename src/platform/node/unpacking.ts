@@ -1,6 +1,6 @@
 /** Unpacking in Node: gzip by Node itself, zstd too where its version can, and room in a file that has no name. */
 import { randomUUID } from 'node:crypto';
-import { openSync, statfsSync, unlinkSync } from 'node:fs';
+import { openSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, type Transform } from 'node:stream';
@@ -13,6 +13,7 @@ import type { Scratch, Unpacking } from '../../unpack/unpacking.js';
 import { systemError } from './errno.js';
 import { FileStore } from './file-store.js';
 import { libc } from './libc.js';
+import { freeSpace } from './space.js';
 
 /** How Node unpacks. */
 export const nodeUnpacking: Unpacking = {
@@ -68,13 +69,8 @@ async function createScratch(): Promise<Scratch> {
       libc: libc(),
       unlock() {},
     });
-    return { store, room: () => roomIn(directory) };
+    return { store, room: () => freeSpace(directory) };
   } catch (error) {
     throw systemError(error, { file: name });
   }
-}
-
-function roomIn(directory: string): number {
-  const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize;
 }

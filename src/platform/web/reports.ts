@@ -1,8 +1,10 @@
 /** Reports on their way to the page. */
 import type { OnStep } from './protocol.js';
 
-/** Milliseconds between two reports. Each makes the browser paint, and where that is done by the processor, it is the
- * conversion that waits for it: at 20 a second it took a tenth of two processors. */
+/**
+ * Milliseconds between two reports. Each makes the browser paint, and where that is done by the processor, it is the
+ * conversion that waits for it: at 20 a second it took a tenth of two processors.
+ */
 export const REPORT_MS = 200;
 
 /** Passes on the end, and else what comes `REPORT_MS` after the last: a page must not drown in messages. */
