@@ -2,16 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
+import { withoutAllocation } from '../support/both-programs.js';
 import { builtCli } from '../support/built-cli.js';
 import { describeWith } from '../support/judges.js';
 import { qemuImg, qemuIo } from '../support/qemu.js';
 import { Random } from '../support/random.js';
 import { scratchDirectory } from '../support/scratch.js';
-
-/** How much of a file is allocated changes when the system writes it back. */
-function withoutAllocation(text: string): string {
-  return text.replace(/disk size: .*/g, 'disk size: *').replace(/"actual-size": \d+/g, '"actual-size": *');
-}
 
 describeWith(['qemu-img', 'qemu-io'], 'diskloom answers as qemu-img does', () => {
   const scratch = scratchDirectory();
