@@ -27,7 +27,7 @@ export interface ByteSource {
   readonly size: number;
   /**
    * The transfer size, in bytes, from which on larger requests do not pay: 768 KiB for a local file, more on a network.
-   * A multiple of 256 KiB.
+   * A multiple of 256 KiB, so that what is written does not depend on it (`STRETCH_GRID` in `image/blocks`).
    */
   readonly transfer: number;
   /** Fills all of `into` from `offset`, or throws. A range that ends beyond `size` throws `io`. */

@@ -383,7 +383,15 @@ describe('large requests', () => {
     );
     await store.read(512, new Uint8Array(20_480));
     expect(lengths.sort((a, b) => a - b)).toEqual([4096, 8192, 8192]);
-    expect(store.transfer).toBe(8192);
+  });
+
+  it.each([
+    [10_000, 256],
+    [1000 * 1024, 768],
+    [32 * 1024 * 1024, 4096],
+  ])('are best as multiples of 256 KiB, also where the server takes %i bytes at once', async (maximum, kib) => {
+    const store = await opened(async () => {}, { blocks: [512, 4096, maximum] });
+    expect(store.transfer).toBe(kib * 1024);
   });
 });
 

@@ -59,6 +59,15 @@ describe('space ahead of a growing file', () => {
     expect(calls).toEqual([]);
   });
 
+  it('that cannot be given back is an error that names the file', () => {
+    const { libc } = recorder();
+    const fd = openSync(scratch(''), 'r');
+    onTestFinished(() => closeSync(fd));
+    const ahead = new SpaceAhead(libc, fd, () => PLENTY, 'grown');
+    ahead.prepare(8 * MiB, 8 * MiB, 9 * MiB);
+    expect(() => ahead.skip(9 * MiB, 20 * MiB)).toThrow(expect.objectContaining({ code: 'invalid', file: 'grown' }));
+  });
+
   it('ends where the file was cut', () => {
     const { libc, calls } = recorder();
     const ahead = new SpaceAhead(libc, 3, () => PLENTY);

@@ -8,6 +8,7 @@
  * The reserved space lies beyond the file's end, so nobody sees it; closing the file gives back what was not used.
  */
 import { ftruncateSync, statfsSync } from 'node:fs';
+import { systemError } from './errno.js';
 import { FALLOC_KEEP_SIZE, type Libc } from './libc.js';
 import { freeSpace } from './space.js';
 
@@ -29,24 +30,29 @@ export class SpaceAhead {
   #end = 0;
   #able = true;
 
-  /** @param free bytes that the file system has left */
+  /**
+   * @param free bytes that the file system has left
+   * @param file its name, for errors
+   */
   constructor(
     private readonly libc: Libc,
     private readonly fd: number,
     private readonly free: () => number,
+    private readonly file?: string,
   ) {}
 
   /** Null where there is nothing to gain. */
   static of(libc: Libc | null, fd: number, path: string): SpaceAhead | null {
     if (libc === null || !isOnExt4(path)) return null;
-    return new SpaceAhead(libc, fd, () => {
+    const free = () => {
       try {
         return freeSpace(path);
       } catch {
         // Renamed or removed meanwhile.
         return 0;
       }
-    });
+    };
+    return new SpaceAhead(libc, fd, free, path);
   }
 
   /** A file of `size` bytes is about to be written at [offset, end), beyond its size. */
@@ -76,10 +82,15 @@ export class SpaceAhead {
     this.#end = 0;
   }
 
-  /** Gives back what lies beyond the file's `size` bytes. */
+  /** Gives back what lies beyond the file's `size` bytes; throws an `ImageError` if the system does not take it. */
   release(size: number): void {
-    if (this.#end > size) ftruncateSync(this.fd, size);
+    const isThere = this.#end > size;
     this.#end = 0;
+    try {
+      if (isThere) ftruncateSync(this.fd, size);
+    } catch (error) {
+      throw systemError(error, { file: this.file });
+    }
   }
 }
 

@@ -14,6 +14,9 @@ const MIB = 1024 * 1024;
 /** Twice QEMU's: half as many round trips of latency, while 16 runs in flight hold no more than 64 MiB. */
 const TRANSFER = 4 * MIB;
 
+/** What `ByteSource.transfer` is a multiple of, even if the server takes less at once. */
+const TRANSFER_GRID = 256 * 1024;
+
 /** Of the pieces of one large request, as many are in flight at once. */
 const WIDTH = 4;
 
@@ -66,7 +69,7 @@ export class NbdStore implements ByteStore {
   ) {
     this.size = info.size;
     this.#sizes = sizesOf(info);
-    this.transfer = Math.min(TRANSFER, this.#sizes.maximum);
+    this.transfer = Math.max(TRANSFER_GRID, roundDown(Math.min(TRANSFER, this.#sizes.maximum), TRANSFER_GRID));
     this.#maxEffect = MAX_EFFECT;
     if (info.allocationContext !== null) this.extents = (offset, length) => this.#extents(offset, length);
   }
@@ -108,7 +111,7 @@ export class NbdStore implements ByteStore {
       ? this.#withoutData(middle, (start, end) =>
           this.pool.run((transmission) => transmission.writeZeroes(start, end - start, this.options.keepAllocated)),
         )
-      : inPieces(middle, this.transfer, WIDTH, (start, end) =>
+      : inPieces(middle, Math.min(ZEROES.length, this.#sizes.maximum), WIDTH, (start, end) =>
           this.pool.run((transmission) => transmission.write(start, ZEROES.subarray(0, end - start))),
         );
     const partial = edges.map((edge) => this.#editBlock(edge, ZEROES.subarray(0, edge.end - edge.start)));
