@@ -5,7 +5,7 @@
  * refcount blocks (paged), and each block counts the references to a stretch of host clusters. Clusters are named by
  * their index. What has no block is free. Which cluster is taken when is `Refcounts`' business.
  */
-import { viewOf, writeU64 } from '../../bytes.js';
+import { viewOf } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
 import type { TableCache, TablePage } from '../../image/table-cache.js';
 import { isPending } from '../../maybe.js';
@@ -21,6 +21,12 @@ interface CountsPage {
   page: TablePage;
   first: number;
   end: number;
+}
+
+/** A block that was taken out of the table: its host offset, and whether the table had a block that counts it. */
+interface DroppedBlock {
+  offset: number;
+  isCounted: boolean;
 }
 
 /** Told of a refcount as it is going to be; in ascending order of the clusters. Throws to refuse it. */
@@ -167,22 +173,24 @@ export class RefcountTable {
     return -1;
   }
 
-  /** Takes blocks that count nothing but themselves out of the table; returns where they are. Throws `corrupt`. */
-  *dropEmptyBlocks(): Steps<number[]> {
+  /** Takes blocks that count nothing but themselves out of the table, and returns them. Throws `corrupt`. */
+  *dropEmptyBlocks(): Steps<DroppedBlock[]> {
     const blocks = this.entries.reduce((count, offset) => (offset === 0 ? count : count + 1), 0);
     if (blocks * this.#clusterSize > this.space.end) throw corrupt('More refcount blocks than the file has room for');
-    const dropped: number[] = [];
+    const dropped: DroppedBlock[] = [];
     for (const [index, offset] of this.entries.entries()) {
       if (offset === 0 || !(yield* this.#isUnused(index))) continue;
+      const counting = Math.floor(offset / this.#clusterSize / this.perBlock);
+      dropped.push({ offset, isCounted: (this.entries[counting] ?? 0) !== 0 });
       this.setBlock(index, 0);
       this.blocks.discard(offset, this.#clusterSize);
-      dropped.push(offset);
     }
     return dropped;
   }
 
-  /** Whether a block counts no cluster, or only its own. */
+  /** Whether a block counts no cluster, or only its own; behind the end of the file there are zeros. */
   *#isUnused(index: number): Steps<boolean> {
+    if (this.entries[index]! >= this.space.end) return true;
     const own = Math.floor(this.entries[index]! / this.#clusterSize);
     const end = (index + 1) * this.perBlock;
     for (let at = index * this.perBlock; at < end; ) {
@@ -277,8 +285,9 @@ export class RefcountTable {
     this.#changed = { from: Number.POSITIVE_INFINITY, to: 0 };
     const bytes = new Uint8Array((to - from) * ENTRY_SIZE);
     const view = viewOf(bytes);
+    // One that was damaged may lead further than numbers count bytes, and stays that.
     for (let index = from; index < to; index++)
-      writeU64(view, (index - from) * ENTRY_SIZE, this.entries[index]!, false);
+      view.setBigUint64((index - from) * ENTRY_SIZE, BigInt(this.entries[index]!));
     this.store.announce?.('reftable_update');
     yield* settle(this.store.write(this.header.refcountTableOffset + from * ENTRY_SIZE, bytes));
   }

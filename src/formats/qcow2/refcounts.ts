@@ -14,6 +14,7 @@
 
 import type { TableCache } from '../../image/table-cache.js';
 import type { ByteStore } from '../../storage/storage.js';
+import { alternateHex } from './corruption.js';
 import { clusterSizeOf, type QcowHeader } from './header.js';
 import type { HostSpace } from './host-space.js';
 import { compressedOffsetLimit, ENTRY_SIZE } from './layout.js';
@@ -249,13 +250,27 @@ export class Refcounts {
     return yield* this.#table.lastUsed(Math.ceil(this.space.end / this.#clusterSize));
   }
 
-  /** Takes refcount blocks that count nothing but themselves out of the table. Throws `corrupt`. */
+  /**
+   * Takes refcount blocks that count nothing but themselves out of the table. Throws `corrupt`, with the image marked so,
+   * where a block lies across clusters, or where no other one counts it.
+   */
   *dropEmptyBlocks(): Steps<void> {
     yield* this.closeRun();
-    for (const offset of yield* this.#table.dropEmptyBlocks()) {
+    const across = this.#table.offsets.find((offset) => offset % this.#clusterSize !== 0);
+    if (across !== undefined)
+      yield* this.#contradict(
+        `Cannot get entry from refcount block cache: Offset ${alternateHex(across)} is unaligned`,
+      );
+    const dropped = yield* this.#table.dropEmptyBlocks();
+    for (const { offset } of dropped) {
       this.unprotect(offset, this.#clusterSize);
       yield* this.free(offset, this.#clusterSize);
     }
+    const uncounted = dropped.find(({ isCounted }) => !isCounted);
+    if (uncounted === undefined) return;
+    // It is gone all the same.
+    yield* this.#table.write();
+    yield* this.#contradict(`Refblock at ${alternateHex(uncounted.offset)} is not covered by the refcount structures`);
   }
 
   /** Writes the changed part of the refcount table; its blocks are the cache's. */
@@ -356,6 +371,10 @@ export class Refcounts {
   *#checkProtected(first: number, count: number): Steps<void> {
     const [start, length] = [first * this.#clusterSize, count * this.#clusterSize];
     if (this.#protected?.meets(start, length)) throw yield* settle(this.#protected.refuse(start, length));
+  }
+
+  *#contradict(message: string): Steps<void> {
+    if (this.#protected !== null) throw yield* settle(this.#protected.contradict(message));
   }
 
   #hold(first: number, count: number): void {

@@ -263,7 +263,7 @@ async function shrinkTables(work: ResizingEditor, size: number, before: number):
   await commit();
   await perform(clusterTables.dropTables(l1EntriesFor(header, size)));
   await commit();
-  await perform(refcounts.dropEmptyBlocks());
+  await dropRefcountBlocks(parts);
   await commit();
   // What was given up is counted as free in the file before the file's end moves.
   await commit();
@@ -271,6 +271,14 @@ async function shrinkTables(work: ResizingEditor, size: number, before: number):
   if (data === store) return;
   await changeLength(data, size, 'off');
   dataSpace.cut(size);
+}
+
+async function dropRefcountBlocks({ refcounts }: WritingParts): Promise<void> {
+  try {
+    await perform(refcounts.dropEmptyBlocks());
+  } catch (error) {
+    throw error instanceof ImageError ? error.prefixed('Failed to discard unused refblocks: ') : error;
+  }
 }
 
 /** The entries of guest bytes [start, end), whole clusters. */

@@ -71,6 +71,11 @@ export class CheckedFile {
     this.#request = request;
   }
 
+  /** A repair had to be given up: the image is marked as corrupt, and nothing but another check may use it. */
+  get isUnusable(): boolean {
+    return this.#isUnusable;
+  }
+
   get repair(): Repair {
     return this.#request.repair;
   }
