@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BrowserContext, JSHandle, Page } from '@playwright/test';
 import type * as Library from '../../src/platform/web/index.js';
@@ -73,4 +73,40 @@ test('cancelling leaves a chosen file as it was', async ({ page, context, images
   expect(code).toBe('aborted');
   const after = statSync(join(folder, 'old.qcow2'));
   expect([after.size, after.mtimeMs]).toEqual([before.size, before.mtimeMs]);
+});
+
+test('several files are made in a folder of OPFS, not in one that was chosen, nor in a file', async ({
+  page,
+  context,
+  images,
+}) => {
+  const folder = join(images.folder, 'no-target');
+  mkdirSync(folder);
+  const user = await dropFolder(page, context, folder);
+  await page.getByLabel('Sources').setInputFiles(images.packed);
+  const seen = await user.evaluate(async ({ diskloom, folder }) => {
+    const { convert, verify, Workspace } = diskloom!;
+    const [source] = document.querySelector('input')!.files!;
+    const options = { format: 'vmdk', options: { subformat: 'monolithicFlat' }, targetName: 'x.vmdk' };
+    const codeOf = (target: Library.TargetPlace) =>
+      convert(source!, target, options).catch((error) => (error as Library.ImageError).code);
+    const workspace = await Workspace.open();
+    const file = await workspace.createFile();
+    const codes = [await codeOf(folder!), await codeOf(file)];
+    const left = await file.getFile().catch(() => null);
+    const place = await workspace.createFolder();
+    const { files, fileSize } = await convert(source!, place, options);
+    const made: File[] = [];
+    for (const { name } of files) made.push(await (await place.getFileHandle(name)).getFile());
+    const { difference } = await verify(source!, made as [File, ...File[]], { format: 'vmdk' });
+    return { codes, left, files, fileSize, sizes: made.map(({ size }) => size), difference };
+  });
+  expect(seen.codes).toEqual(['unsupported', 'unsupported']);
+  expect(readdirSync(folder)).toEqual([]);
+  expect(seen.left).toBe(null);
+  expect(seen.files.map(({ name }) => name)).toEqual(['x.vmdk', 'x-flat.vmdk']);
+  expect(seen.files.map(({ size }) => size)).toEqual(seen.sizes);
+  expect(seen.sizes[1]).toBe(statSync(images.raw).size);
+  expect(seen.fileSize).toBe(seen.sizes[0]! + seen.sizes[1]!);
+  expect(seen.difference).toBe(null);
 });

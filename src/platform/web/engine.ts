@@ -1,14 +1,15 @@
-/** A conversion in the browser, from Blobs to a file handle; runs in a dedicated worker. */
+/** A conversion in the browser, from Blobs to a file or folder; runs in a dedicated worker. */
 import type * as Comlink from 'comlink';
 import { CONVERT_DEFAULTS, type ConvertRequest as Command, convert } from '../../commands/convert.js';
 import { optionText } from '../../commands/create-options.js';
 import type { HelperHost } from './helpers.js';
 import { createWebKernels } from './kernels.js';
 import type { Traffic } from './picked-file.js';
-import { commandName, TargetFile, webPlatform } from './platform.js';
+import { commandName, webPlatform } from './platform.js';
 import type { ConvertProgress, ConvertReport, ConvertRequest } from './protocol.js';
 import { everySoOften } from './reports.js';
 import { imageName, pickedFiles, trustOf } from './source.js';
+import { TargetFiles } from './target-files.js';
 
 /** What a task hears and obeys while it runs. */
 export interface Control {
@@ -29,7 +30,7 @@ export async function runConversion(
   const report = (phase: ConvertProgress['phase'], done: number) =>
     onProgress({ phase, done, total: diskSize, bytesRead: meter.read, bytesWritten: meter.written });
   const onFinalising = () => report('finalising', diskSize);
-  const target = new TargetFile(commandName(request.targetName), request.target, traffic, onFinalising);
+  const target = new TargetFiles(commandName(request.targetName), request.target, traffic, onFinalising);
   const platform = webPlatform(kernels, { picked: pickedFiles(request.source), target, traffic });
   try {
     const written = await convert(platform, commandOf(request, signal), {
@@ -38,7 +39,7 @@ export async function runConversion(
         report('converting', done);
       }),
     });
-    return { ...written, diskSize, fileSize: target.size };
+    return { ...written, diskSize, ...target.written() };
   } catch (error) {
     await target.remove();
     throw error;

@@ -35,6 +35,7 @@ import type {
   Inspection,
   OnStep,
   SourceRequest,
+  TargetPlace,
   Verification,
 } from './protocol.js';
 
@@ -47,7 +48,16 @@ export type { Survey } from '../../image/survey.js';
 export type { RemoteFile } from '../net/http/remote-file.js';
 export { download } from './download.js';
 export { Hold } from './engine-client.js';
-export type { ConvertProgress, ConvertReport, FormatInfo, Inspection, Verification } from './protocol.js';
+export type {
+  ConvertProgress,
+  ConvertReport,
+  FormatInfo,
+  Inspection,
+  TargetPlace,
+  Verification,
+  WrittenFile,
+} from './protocol.js';
+export { type SaveOptions, saveInto } from './save-into.js';
 export { Workspace } from './workspace.js';
 
 /** How the source is to be understood. */
@@ -71,7 +81,7 @@ export interface SourceOptions {
 export interface ConvertOptions extends SourceOptions {
   /** The target's format: one of `formats()` that is written. */
   format: string;
-  /** What messages call the target; default: the handle's own name. */
+  /** What messages call the target, and in a folder its file's name; default: the handle's own name. */
   targetName?: string;
   /** Compress the target's clusters, where the format can. */
   compress?: boolean;
@@ -97,15 +107,14 @@ export interface ConvertOptions extends SourceOptions {
  * lost once the source has been opened: if the conversion then fails or is cancelled, a file of OPFS is removed and a
  * chosen one is left as it was.
  *
+ * An image of several files (a flat or split VMDK) needs a folder of OPFS as its target. They lie in it under the names
+ * that they know each other by, which follow from `targetName`; the report lists them, `saveInto` hands them over.
+ *
  * Throws `ImageError`: `invalid` for options that make no sense, `corrupt` and `unsupported` for the image, `not-found`
  * for a file that it refers to and that was not given, `no-space` when the quota or the disk is full, `io` when the
  * source was changed or removed meanwhile, `disconnected` when its server is gone, `aborted`.
  */
-export function convert(
-  source: Content,
-  target: FileSystemFileHandle,
-  options: ConvertOptions,
-): Promise<ConvertReport> {
+export function convert(source: Content, target: TargetPlace, options: ConvertOptions): Promise<ConvertReport> {
   const { format, onProgress } = options;
   const request = {
     source: sourceRequest(source, options),
@@ -170,12 +179,20 @@ export interface VerifyOptions extends SourceOptions {
   onProgress?: OnStep;
 }
 
-/** Reads a finished image back: is it, byte for byte, the disk that `source` holds? Also hashes that disk. */
-export function verify(source: Content, target: File, options: VerifyOptions): Promise<Verification> {
-  const { format, onProgress } = options;
+/**
+ * Reads a finished image back: is it, byte for byte, the disk that `source` holds? Also hashes that disk. An image of
+ * several files is given by all of them, the one to be opened first.
+ */
+export function verify(
+  source: Content,
+  target: File | readonly [File, ...File[]],
+  options: VerifyOptions,
+): Promise<Verification> {
+  const { format: sourceFormat, options: sourceOptions, secrets, onProgress } = options;
+  const [image, ...references] = target instanceof File ? [target] : target;
   const request = {
     source: sourceRequest(source, options),
-    target: { name: target.name, blob: target, format, options: options.options ?? {} },
+    target: sourceRequest(image, { sourceFormat, sourceOptions, secrets, references }),
   };
   const report = Comlink.proxy((done: number, total: number) => onProgress?.(done, total));
   return runInEngine((engine) => engine.verify(request, report), options);

@@ -10,52 +10,19 @@ import type { Kernels } from '../../kernels/kernels.js';
 import type { ByteStore } from '../../storage/storage.js';
 import type { Unpacking } from '../../unpack/unpacking.js';
 import { webCryptography } from './cryptography.js';
-import { MeteredStore } from './meter.js';
 import { PickedFile, type Traffic } from './picked-file.js';
 import type { Content } from './protocol.js';
-import { openTarget, type Target } from './target.js';
+import type { TargetFiles } from './target-files.js';
 
 /** The name by which the commands find a picked file: one with a colon would be taken for a URL. */
 export function commandName(fileName: string): string {
   return fileName.includes(':') ? `./${fileName}` : fileName;
 }
 
-/** The file of the new image; nothing happens to it before the command creates it. */
-export class TargetFile {
-  #target: Target | undefined;
-
-  /**
-   * `name` is what the commands call it. `onFinalising` is told when all is written and only the browser's own work is
-   * left, if that takes long.
-   */
-  constructor(
-    readonly name: string,
-    private readonly file: FileSystemFileHandle,
-    private readonly traffic: Traffic,
-    private readonly onFinalising: () => void,
-  ) {}
-
-  /** Of the file in bytes; what a file system makes of its holes is not known here. */
-  get size(): number {
-    return this.#target?.store.size ?? 0;
-  }
-
-  async create(): Promise<Target> {
-    const target = await openTarget(this.file, this.onFinalising);
-    this.#target = target;
-    return { ...target, store: new MeteredStore(this.name, target.store, this.traffic.meter) };
-  }
-
-  /** After a failure, when it has been closed. */
-  async remove(): Promise<void> {
-    await this.#target?.remove();
-  }
-}
-
-/** What a task may reach: files by the last parts of their names, and the file of the new image, if it makes one. */
+/** What a task may reach: files by the last parts of their names, and those of the new image, if it makes one. */
 export interface Reach {
   readonly picked: ReadonlyMap<string, Content>;
-  readonly target: TargetFile | null;
+  readonly target: TargetFiles | null;
   readonly traffic: Traffic;
 }
 
@@ -92,13 +59,15 @@ function fileProtocol({ picked, target, traffic }: Reach): Protocol {
     localPath: pathOf,
     async open(address: Address, { mode, glance = false }: Access): Promise<OpenStorage> {
       const path = pathOf(address);
-      if (mode === 'create' && path === target?.name) {
-        const { store, discard } = await target.create();
+      if (mode === 'create' && target?.takes(path)) {
+        const { store, discard } = await target.create(path);
         return { ...storageOf(store, path), discard };
       }
       const name = lastPart(path);
       const content = picked.get(name);
       if (!glance) traffic.opened.add(name);
+      if (mode === 'create')
+        throw new ImageError('unsupported', `'${path}': an image of several files needs a folder to be made in`);
       if (mode !== 'read') throw new ImageError('denied', `Could not open '${path}': Read-only file system`);
       if (content === undefined)
         throw new ImageError('not-found', `Could not open '${path}': No such file or directory`, { file: name });
@@ -116,6 +85,7 @@ function pathOf(address: Address): string {
   return name.replace(/^file:/, '');
 }
 
-function lastPart(path: string): string {
+/** The name of a file without its directory. */
+export function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -28,11 +28,14 @@ export interface SourceRequest {
   snapshot: string | null;
 }
 
+/** Where a new image is made: in a file, or in a folder that holds all of its files. */
+export type TargetPlace = FileSystemFileHandle | FileSystemDirectoryHandle;
+
 /** A conversion. */
 export interface ConvertRequest {
   source: SourceRequest;
-  target: FileSystemFileHandle;
-  /** For messages. */
+  target: TargetPlace;
+  /** For messages, and for the names of the files in a folder. */
   targetName: string;
   format: string;
   compress: boolean;
@@ -58,11 +61,20 @@ export interface ConvertProgress {
 export interface ConvertReport {
   /** Guest disk in bytes. */
   diskSize: number;
-  /** The finished target in bytes; what a file system makes of its holes is not known here. */
+  /** The finished target in bytes, all files of it; what a file system makes of their holes is not known here. */
   fileSize: number;
+  /** The files that the target is made of, the one to be opened first. */
+  files: WrittenFile[];
   /** Bytes written as plain data, and bytes of compressed streams. */
   plainBytes: number;
   packedBytes: number;
+}
+
+/** A file of a finished target. */
+export interface WrittenFile {
+  name: string;
+  /** Bytes. */
+  size: number;
 }
 
 /** What can be told of an image at once. */
@@ -86,10 +98,10 @@ export interface UnpackRequest {
   target: FileSystemFileHandle;
 }
 
-/** A finished image beside what it was made of. */
+/** A finished image beside what it was made of; files of both may have the same names. */
 export interface VerifyRequest {
   source: SourceRequest;
-  target: { name: string; blob: Blob; format: string; options: OptionValues };
+  target: SourceRequest;
 }
 
 export interface Verification {

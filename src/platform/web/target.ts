@@ -1,6 +1,8 @@
-/** Where a conversion writes: an OPFS file, or a file that the user chose. */
+/** Where a conversion writes: files of OPFS, or a file that the user chose. */
+import { ImageError } from '../../errors.js';
 import type { ByteStore } from '../../storage/storage.js';
 import { storageError } from './dom-errors.js';
+import { fileIn } from './folders.js';
 import { OpfsStore } from './opfs-store.js';
 import { WritableStore } from './writable-store.js';
 
@@ -27,12 +29,22 @@ export async function openTarget(file: FileSystemFileHandle, onFinalising: () =>
   return { store, discard: () => store.empty(), remove: () => removeFromOpfs(path) };
 }
 
-/** Names from the root of OPFS down to `file`; null: it lies elsewhere. */
-async function pathInOpfs(file: FileSystemFileHandle): Promise<string[] | null> {
+/**
+ * Opens a file in a folder of OPFS for a new image; what a file of this name held is lost. Throws `unsupported` for a
+ * folder that the user chose: several files that are finished one by one cannot all be left as they were.
+ */
+export async function openTargetIn(folder: FileSystemDirectoryHandle, name: string): Promise<Target> {
+  if ((await pathInOpfs(folder)) === null)
+    throw new ImageError('unsupported', 'The files of an image can only be made in OPFS', { file: folder.name });
+  return openTarget(await fileIn(folder, name), () => {});
+}
+
+/** Names from the root of OPFS down to `entry`; null: it lies elsewhere. */
+async function pathInOpfs(entry: FileSystemHandle): Promise<string[] | null> {
   try {
-    return await (await navigator.storage.getDirectory()).resolve(file);
+    return await (await navigator.storage.getDirectory()).resolve(entry);
   } catch (thrown) {
-    throw storageError(thrown, file.name);
+    throw storageError(thrown, entry.name);
   }
 }
 

@@ -5,6 +5,7 @@ import { loadSnapshot } from '../../commands/snapshots.js';
 import { verifyDisk } from '../../commands/verify.js';
 import type { Image } from '../../image/image.js';
 import { instantiate } from '../../kernels/inline.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { Sha256 } from '../../kernels/sha256.js';
 import type { Control } from './engine.js';
 import { createWebKernels, loadKernels } from './kernels.js';
@@ -20,38 +21,40 @@ const ARENA_BYTES = 65536;
 export async function runVerification(
   { source, target }: VerifyRequest,
   onStep: OnStep,
-  { traffic, host, signal }: Control,
+  control: Control,
 ): Promise<Verification> {
-  const settings: OpenSettings = { cache: 'unsafe', share: false, chain: true, content: true, signal };
+  const { host, signal } = control;
   const hash = new Sha256(instantiate(await loadKernels(), ARENA_BYTES));
-  const copy = copyRequest(source, target);
-  const picked = new Map([...pickedFiles(source), ...pickedFiles(copy)]);
   const kernels = await createWebKernels({ host });
   try {
-    const platform = webPlatform(kernels, { picked, target: null, traffic });
-    return await ImageOpener.use(platform, trustOf(source), async (opener) => {
-      const open = async (request: SourceRequest): Promise<Image> => {
-        const node = await opener.open(imageName(request), settings);
-        const { snapshot } = request;
-        return opener.disk(node, snapshot === null ? undefined : await loadSnapshot(node, { idOrName: snapshot }));
-      };
-      const difference = await verifyDisk(await open(source), await open(copy), kernels, {
-        onBytes: (bytes) => hash.update(bytes),
-        onProgress: everySoOften(onStep),
-        signal,
-      });
-      return { difference, sha256: difference === null ? hash.digest() : null };
-    });
+    const difference = await withDisk(source, kernels, control, (original) =>
+      withDisk(target, kernels, control, (copy) =>
+        verifyDisk(original, copy, kernels, {
+          onBytes: (bytes) => hash.update(bytes),
+          onProgress: everySoOften(onStep),
+          signal,
+        }),
+      ),
+    );
+    return { difference, sha256: difference === null ? hash.digest() : null };
   } finally {
     await kernels.close();
   }
 }
 
-/** The copy, under a name that no file of the source has. */
-function copyRequest(
-  { secrets }: SourceRequest,
-  { name, blob, format, options }: VerifyRequest['target'],
-): SourceRequest {
-  const own = `copy of ${name}`;
-  return { name: own, files: [{ name: own, content: blob }], format, options, secrets, snapshot: null };
+/** Opens the disk of an image for `work`. Each has a platform of its own, so that neither finds the other's files. */
+async function withDisk<T>(
+  request: SourceRequest,
+  kernels: Kernels,
+  { traffic, signal }: Control,
+  work: (disk: Image) => Promise<T>,
+): Promise<T> {
+  const settings: OpenSettings = { cache: 'unsafe', share: false, chain: true, content: true, signal };
+  const platform = webPlatform(kernels, { picked: pickedFiles(request), target: null, traffic });
+  return ImageOpener.use(platform, trustOf(request), async (opener) => {
+    const node = await opener.open(imageName(request), settings);
+    const { snapshot } = request;
+    const layer = snapshot === null ? undefined : await loadSnapshot(node, { idOrName: snapshot });
+    return work(await opener.disk(node, layer));
+  });
 }

@@ -31,11 +31,16 @@ export class Workspace {
     return this.folder.getFileHandle(crypto.randomUUID(), { create: true });
   }
 
-  /** Frees a file's space; not while it is being downloaded. One that is gone already is no error. */
-  async remove(file: FileSystemFileHandle): Promise<void> {
+  /** The same for a result of several files, which lie in it under their own names. */
+  createFolder(): Promise<FileSystemDirectoryHandle> {
+    return this.folder.getDirectoryHandle(crypto.randomUUID(), { create: true });
+  }
+
+  /** Frees the space of a file or folder; not while it is being downloaded. One that is gone already is no error. */
+  async remove(entry: FileSystemHandle): Promise<void> {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       try {
-        return await this.folder.removeEntry(file.name);
+        return await this.folder.removeEntry(entry.name, { recursive: true });
       } catch (thrown) {
         if (!(thrown instanceof DOMException) || thrown.name !== 'NoModificationAllowedError') return;
         await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
