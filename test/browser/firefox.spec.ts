@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Browser, firefox, type Page } from '@playwright/test';
 import { serveFile } from '../support/file-server.js';
 import { expect, test } from './fixtures.js';
-import { diskloom, type Images, sameBytes } from './images.js';
+import { diskloom, type Images, qemuImg, sameBytes } from './images.js';
 import { begin, outcome } from './page.js';
 
 const FIREFOX = process.env.DISKLOOM_FIREFOX ?? '/usr/bin/firefox-esr';
@@ -58,5 +58,32 @@ test('converts to the bytes that Node writes, from files and from a web server',
   expect(sameBytes(await save(page, 'remote.img'), raw)).toBe(true);
   expect(server.log.filter((line) => !/^GET \d+-\d+ 206$/.test(line))).toEqual([]);
   server.close();
+  expect(complaints).toEqual([]);
+});
+
+test('downloads the files of a split disk one after the other', async ({ address, images }) => {
+  test.slow();
+  const { folder, raw, packed } = images;
+  const { page, complaints } = await openPage(address, images);
+  const task = { source: packed, format: 'vmdk', subformat: 'twoGbMaxExtentSparse', name: 'set.vmdk' };
+  await begin(page, { ...task, reproducible: true });
+  expect(await outcome(page)).toBe('Done');
+  await page.getByRole('button', { name: 'Save' }).click();
+  const names = ['set-s001.vmdk', 'set.vmdk'];
+  await expect
+    .poll(() =>
+      readdirSync(downloads)
+        .filter((name) => /^set.*vmdk$/.test(name))
+        .sort(),
+    )
+    .toEqual(names);
+  const byNode = join(folder, 'firefox-node');
+  mkdirSync(byNode);
+  const options = ['--reproducible', '-O', 'vmdk', '-o', `subformat=${task.subformat}`];
+  diskloom('convert', ...options, packed, join(byNode, 'set.vmdk'));
+  for (const name of names) expect(sameBytes(join(downloads, name), join(byNode, name)), name).toBe(true);
+  expect(qemuImg('compare', raw, join(downloads, 'set.vmdk'))).toContain('Images are identical');
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await expect(page.getByText('Verified: it reads back the same')).toBeVisible({ timeout: 45_000 });
   expect(complaints).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures.js';
 import { diskloom, qemuImg, sameBytes } from './images.js';
-import { begin, outcome, save } from './page.js';
+import { begin, chooseReproducible, outcome, save } from './page.js';
 
 /** What each format is called at the end of a name here; LUKS has random keys and a test of its own. */
 async function writableFormats(page: Page): Promise<string[]> {
@@ -20,11 +20,7 @@ test('every format that can be written: the bytes that Node writes', async ({ pa
   mkdirSync(join(images.folder, 'node'));
   for (const format of formats) {
     await page.getByRole('combobox', { name: 'Output format' }).selectOption(format);
-    if (format !== 'raw') {
-      const more = page.locator('details.more');
-      if (!(await more.evaluate((element: HTMLDetailsElement) => element.open))) await more.locator('summary').click();
-      await page.getByRole('checkbox', { name: 'Reproducible' }).check();
-    }
+    if (format !== 'raw') await chooseReproducible(page);
     await page.getByRole('textbox', { name: 'File name' }).fill(`web.${format}`);
     await page.getByRole('button', { name: 'Convert' }).click();
     expect(await outcome(page), format).toBe('Done');

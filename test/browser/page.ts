@@ -3,22 +3,36 @@ import { join } from 'node:path';
 import { type BrowserContext, expect, type Page } from '@playwright/test';
 
 export interface Task {
-  source: string;
+  /** Several: the image is one of them, the others belong to it. */
+  source: string | string[];
   format: string;
   name: string;
   compress?: boolean;
   /** Of the new image, where the format wants one. */
   passphrase?: string;
+  /** Of a VMDK. */
+  subformat?: string;
+  reproducible?: boolean;
 }
 
 /** Fills in the form and starts the conversion. */
-export async function begin(page: Page, { source, format, name, compress = false, passphrase }: Task): Promise<void> {
+export async function begin(page: Page, task: Task): Promise<void> {
+  const { source, format, name, compress = false, passphrase, subformat, reproducible = false } = task;
   await page.getByLabel('Disk image').setInputFiles(source);
   await page.getByRole('combobox', { name: 'Output format' }).selectOption(format);
   await page.getByRole('textbox', { name: 'File name' }).fill(name);
   if (compress) await page.getByRole('checkbox', { name: 'Compress' }).check();
   if (passphrase !== undefined) await page.getByLabel('Passphrase of the new image').fill(passphrase);
+  if (subformat !== undefined) await page.getByRole('combobox', { name: 'Subformat' }).selectOption(subformat);
+  if (reproducible) await chooseReproducible(page);
   await page.getByRole('button', { name: 'Convert' }).click();
+}
+
+/** Opens what it is hidden in, if that is not open. */
+export async function chooseReproducible(page: Page): Promise<void> {
+  const more = page.locator('details.more');
+  if (!(await more.evaluate((element: HTMLDetailsElement) => element.open))) await more.locator('summary').click();
+  await page.getByRole('checkbox', { name: 'Reproducible' }).check();
 }
 
 /** Drops a file or folder of this machine on the page, as a person does. */

@@ -6,11 +6,10 @@ import { Strip } from '../image/strip.js';
 import { durationText, percentText, sizeText } from '../shell/text.js';
 import { adviceFor, placeOf } from './advice.js';
 import './jobs.css';
-import { cancel, current, discard, type Job, preparing, retry, togglePause, verifyResult } from './jobs.js';
+import { cancel, current, discard, isActive, type Job, preparing, retry, type Stage, togglePause } from './jobs.js';
 import { ResultFacts } from './result.js';
 import { saveResult } from './save.js';
-
-const ACTIVE = ['converting', 'finalising', 'verifying'];
+import { verifyResult } from './verify.js';
 
 /** Always there, so that a screen reader knows the place where news come from. */
 export function JobCard() {
@@ -54,6 +53,8 @@ function statusText({ stage, held, error }: Job): string {
       return 'Finalising';
     case 'verifying':
       return 'Verifying';
+    case 'saving':
+      return 'Saving';
     case 'done':
       return 'Done';
     case 'failed':
@@ -63,7 +64,6 @@ function statusText({ stage, held, error }: Job): string {
 
 function Body({ job }: { job: Job }) {
   const stage = job.stage.value;
-  const isActive = ACTIVE.includes(stage);
   return (
     <>
       {stage !== 'failed' && <ProgressView job={job} />}
@@ -75,7 +75,7 @@ function Body({ job }: { job: Job }) {
             {job.held.value ? 'Resume' : 'Pause'}
           </button>
         )}
-        {isActive && <CancelButton job={job} />}
+        {isActive(job) && <CancelButton job={job} />}
         {stage === 'failed' && (
           <button type="button" class="primary" onClick={() => retry(job)}>
             Try again
@@ -122,6 +122,8 @@ function CancelButton({ job }: { job: Job }) {
   );
 }
 
+const PROGRESS_NAMES: Partial<Record<Stage, string>> = { verifying: 'Verification', saving: 'Saving' };
+
 function ProgressView({ job }: { job: Job }) {
   const stage = job.stage.value;
   const progress = job.progress.value;
@@ -132,13 +134,15 @@ function ProgressView({ job }: { job: Job }) {
       <progress
         max={1}
         value={share}
-        aria-label={stage === 'verifying' ? 'Verification' : 'Conversion'}
+        aria-label={PROGRESS_NAMES[stage] ?? 'Conversion'}
         aria-valuetext={percentText(share)}
       />
-      {stage === 'finalising' ? (
-        <Finalising job={job} />
-      ) : (
-        ACTIVE.includes(stage) && <Amounts job={job} share={share} />
+      {stage === 'finalising' ? <Finalising job={job} /> : isActive(job) && <Amounts job={job} share={share} />}
+      {stage === 'saving' && progress !== null && (
+        <p class="quiet">
+          The browser checks each file that is complete, {FINALISING.least} to {FINALISING.most} s a GiB, and says
+          nothing of it meanwhile.
+        </p>
       )}
     </div>
   );
@@ -168,7 +172,7 @@ function Amount({ name, value }: { name: string; value: string }) {
   );
 }
 
-/** Seconds a GiB that moving a chosen file into place takes. */
+/** Seconds a GiB that the browser takes to move a file into the user's folder. */
 const FINALISING = { least: 4, most: 12 };
 
 function Finalising({ job }: { job: Job }) {

@@ -1,7 +1,8 @@
 /** The other conversions: those that wait, and those that are done. */
+import { ImageError } from '../../src/platform/web/index.js';
 import { formatWords } from '../image/facts.js';
 import { sizeText } from '../shell/text.js';
-import { cancel, current, discard, type Job, jobs } from './jobs.js';
+import { busy, cancel, current, discard, type Job, jobs } from './jobs.js';
 import { saveResult } from './save.js';
 
 export function JobList() {
@@ -27,7 +28,7 @@ export function JobList() {
 /** No button here has a word in its name that the card above uses: scripts go by these names. */
 function Row({ job }: { job: Job }) {
   const stage = job.stage.value;
-  const { name } = job.task;
+  const { name, isSet } = job.task;
   if (stage === 'waiting') {
     return (
       <>
@@ -40,11 +41,15 @@ function Row({ job }: { job: Job }) {
   }
   return (
     <>
-      <span class={stage === 'failed' ? 'bad' : 'quiet'} title={job.error.value?.message}>
-        {stage === 'failed' ? 'failed' : sizeText(job.result.value?.report.fileSize ?? 0)}
-      </span>
+      <Outcome job={job} />
       {stage === 'done' && job.task.chosenFile === null && (
-        <button type="button" class="plain" aria-label={`Download ${name}`} onClick={() => void saveResult(job)}>
+        <button
+          type="button"
+          class="plain"
+          aria-label={`Download ${name}`}
+          disabled={isSet && busy.value}
+          onClick={() => void saveResult(job)}
+        >
           Download
         </button>
       )}
@@ -52,5 +57,17 @@ function Row({ job }: { job: Job }) {
         Forget
       </button>
     </>
+  );
+}
+
+/** The size of a result, or what has gone wrong. */
+function Outcome({ job: { error, saved, savedInto, result } }: { job: Job }) {
+  const trouble = error.value ?? (saved.value ? null : savedInto.value);
+  if (!(trouble instanceof ImageError))
+    return <span class="quiet">{sizeText(result.value?.report.fileSize ?? 0)}</span>;
+  return (
+    <span class="bad" title={trouble.message}>
+      {trouble === error.value ? 'failed' : 'not saved'}
+    </span>
   );
 }

@@ -9,8 +9,8 @@ import {
   type OptionValues,
   type SourceOptions,
   type Survey,
+  type TargetPlace,
   type Verification,
-  verify,
 } from '../../src/platform/web/index.js';
 import { sourceOptions } from '../image/source.js';
 import { currentSurvey } from '../image/survey.js';
@@ -20,17 +20,18 @@ import {
   compresses,
   fileName,
   format,
+  isSet,
   newPassphrase,
   options,
   place,
   reproducible,
   snapshot,
 } from '../output/output.js';
-import { isKey } from '../output/rows.js';
-import { knownFormats, workspace } from '../shell/engine.js';
+import { workspace } from '../shell/engine.js';
+import { pickFile } from '../shell/pickers.js';
 import { Pace, type PaceReading } from './pace.js';
 
-export type Stage = 'waiting' | 'converting' | 'finalising' | 'verifying' | 'done' | 'failed';
+export type Stage = 'waiting' | 'converting' | 'finalising' | 'verifying' | 'saving' | 'done' | 'failed';
 
 export interface Progress extends PaceReading {
   /** Bytes of the disk. */
@@ -54,11 +55,14 @@ export interface Task {
   readonly passphrase: string;
   /** The file that the user chose; null: the result is downloaded in the end. */
   readonly chosenFile: FileSystemFileHandle | null;
+  /** The result is several files. */
+  readonly isSet: boolean;
   readonly survey: Survey | null;
 }
 
 export interface Result {
-  readonly handle: FileSystemFileHandle;
+  /** A file, or the folder of a set. */
+  readonly place: TargetPlace;
   readonly report: ConvertReport;
   readonly seconds: number;
 }
@@ -72,6 +76,8 @@ export interface Job {
   readonly result: Signal<Result | null>;
   readonly error: Signal<ImageError | null>;
   readonly verification: Signal<Verification | ImageError | null>;
+  /** The folder that a set was saved into, or why it was not; null: not yet, or it was downloaded. */
+  readonly savedInto: Signal<string | ImageError | null>;
   /** The result has been downloaded, or lies where the user wanted it. */
   readonly saved: Signal<boolean>;
   readonly hold: Hold;
@@ -80,7 +86,8 @@ export interface Job {
 
 export const jobs = signal<readonly Job[]>([]);
 
-const isActive = (job: Job) => ['converting', 'finalising', 'verifying'].includes(job.stage.value);
+/** Something is being done with it. */
+export const isActive = ({ stage }: Job) => ['converting', 'finalising', 'verifying', 'saving'].includes(stage.value);
 const isWaiting = (job: Job) => job.stage.value === 'waiting';
 
 /** Conversions that are asked for, while it is still being found out of what. */
@@ -116,7 +123,7 @@ async function prepare(): Promise<Task | null> {
   const candidate = chosen.value;
   if (candidate === null) return null;
   const name = fileName.value;
-  const chosenFile = place.value === 'file' ? await chooseFile(name) : null;
+  const chosenFile = place.value === 'file' ? await pickFile(name) : null;
   if (place.value === 'file' && chosenFile === null) return null;
   return {
     file: candidate.file,
@@ -129,6 +136,7 @@ async function prepare(): Promise<Task | null> {
     reproducible: reproducible.value,
     passphrase: newPassphrase.value,
     chosenFile,
+    isSet: isSet.value,
     survey: currentSurvey.value,
   };
 }
@@ -144,27 +152,12 @@ function addJob(task: Task): void {
     result: signal(null),
     error: signal(null),
     verification: signal(null),
+    savedInto: signal(null),
     saved: signal(false),
     hold: new Hold(),
     stop: new AbortController(),
   };
   jobs.value = [...jobs.value, job];
-}
-
-declare global {
-  interface Window {
-    showSaveFilePicker?(options: { suggestedName: string }): Promise<FileSystemFileHandle>;
-  }
-}
-
-/** null: the user has thought better of it. */
-async function chooseFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
-  try {
-    return (await window.showSaveFilePicker?.({ suggestedName })) ?? null;
-  } catch (thrown) {
-    if (thrown instanceof DOMException && thrown.name === 'AbortError') return null;
-    throw thrown;
-  }
 }
 
 async function runQueue(): Promise<void> {
@@ -179,23 +172,28 @@ async function runJob(job: Job): Promise<void> {
   const { task } = job;
   job.stage.value = 'converting';
   const started = performance.now();
-  let handle: FileSystemFileHandle | null = null;
+  let target: TargetPlace | null = null;
   try {
-    handle = task.chosenFile ?? (await (await workspace).createFile());
-    const report = await convert(task.file, handle, convertOptions(job));
+    target = task.chosenFile ?? (await newTarget(task));
+    const report = await convert(task.file, target, convertOptions(job));
     const seconds = (performance.now() - started) / 1000;
     batch(() => {
-      job.result.value = { handle: handle!, report, seconds };
+      job.result.value = { place: target!, report, seconds };
       job.saved.value = task.chosenFile !== null;
       job.stage.value = 'done';
     });
   } catch (thrown) {
-    if (handle !== null && task.chosenFile === null) await (await workspace).remove(handle);
+    if (target !== null && task.chosenFile === null) await (await workspace).remove(target);
     batch(() => {
       job.error.value = errorOf(thrown);
       job.stage.value = 'failed';
     });
   }
+}
+
+async function newTarget(task: Task): Promise<TargetPlace> {
+  const room = await workspace;
+  return task.isSet ? room.createFolder() : room.createFile();
 }
 
 function convertOptions(job: Job): ConvertOptions {
@@ -251,44 +249,39 @@ export function retry(job: Job): void {
 export async function discard(job: Job): Promise<void> {
   jobs.value = jobs.value.filter((each) => each !== job);
   const { value: result } = job.result;
-  if (result !== null && job.task.chosenFile === null) await (await workspace).remove(result.handle);
+  if (result !== null && job.task.chosenFile === null) await (await workspace).remove(result.place);
 }
 
-/** Reads the result back and compares it with the source. */
-export async function verifyResult(job: Job): Promise<void> {
-  const { task, result } = job;
-  if (result.value === null) return;
+/** What a task with a finished result reports to, and what ends it. */
+export interface ResultControl {
+  onProgress(done: number, total: number): void;
+  readonly signal: AbortSignal;
+}
+
+/** Does something with a finished result, `stage` being the word for it, and tells what came of it or why not. */
+export async function workOnResult<T>(
+  job: Job,
+  stage: 'verifying' | 'saving',
+  outcome: Signal<T | ImageError | null>,
+  work: (control: ResultControl) => Promise<T>,
+): Promise<void> {
   const pace = new Pace();
   job.stop = new AbortController();
   batch(() => {
-    job.verification.value = null;
-    job.stage.value = 'verifying';
+    outcome.value = null;
+    job.stage.value = stage;
     job.progress.value = null;
   });
+  const onProgress = (done: number, total: number) => {
+    job.progress.value = { done, total, bytesRead: 0, bytesWritten: 0, ...pace.read(done, total) };
+  };
   try {
-    job.verification.value = await verify(task.file, await result.value.handle.getFile(), {
-      ...task.source,
-      ...(await openingOf(task)),
-      references: task.references,
-      format: task.format,
-      signal: job.stop.signal,
-      onProgress: (done, total) => {
-        job.progress.value = { done, total, bytesRead: 0, bytesWritten: 0, ...pace.read(done, total) };
-      },
-    });
+    outcome.value = await work({ onProgress, signal: job.stop.signal });
   } catch (thrown) {
-    job.verification.value = errorOf(thrown);
+    outcome.value = errorOf(thrown);
   }
   job.stage.value = 'done';
   void runQueue();
-}
-
-/** What reading the new image takes, if it is encrypted. */
-async function openingOf({ format, options, passphrase, source }: Task) {
-  const secrets = { ...source.secrets, [TARGET_SECRET]: passphrase };
-  const keyOption = (await knownFormats()).find(({ name }) => name === format)?.keyOption;
-  const isEncrypted = Object.keys(options).some((name) => isKey({ name }));
-  return { secrets, options: isEncrypted && keyOption ? { [keyOption]: TARGET_SECRET } : {} };
 }
 
 function errorOf(thrown: unknown): ImageError {

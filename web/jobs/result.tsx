@@ -1,5 +1,6 @@
 /** What came of a conversion. */
 import { ImageError } from '../../src/platform/web/index.js';
+import { canPickFolder } from '../shell/pickers.js';
 import { durationText, exactSize, percentText, sizeText } from '../shell/text.js';
 import type { Job } from './jobs.js';
 
@@ -31,10 +32,41 @@ export function ResultFacts({ job }: { job: Job }) {
         </div>
       </dl>
       {task.chosenFile !== null && <p>It is in the file that you chose.</p>}
+      {task.isSet && <FileSet job={job} />}
       <Verdict job={job} />
     </>
   );
 }
+
+/** The files of a set, and what saving them is like, or came to. */
+function FileSet({ job }: { job: Job }) {
+  const into = job.savedInto.value;
+  return (
+    <>
+      <ul class="files" aria-label="Files">
+        {job.result.value!.report.files.map(({ name, size }) => (
+          <li key={name}>
+            <span>{name}</span>{' '}
+            <span class="quiet" title={exactSize(size)}>
+              {sizeText(size)}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {into === null && <p class="quiet">{HOW_TO_SAVE}</p>}
+      {typeof into === 'string' && <p>They are in the folder “{into}”.</p>}
+      {into instanceof ImageError && (
+        <p class="verdict bad" role="alert">
+          Not saved: {into.message}. {into.code === 'exists' ? 'Choose another folder.' : 'The result is still here.'}
+        </p>
+      )}
+    </>
+  );
+}
+
+const HOW_TO_SAVE = canPickFolder
+  ? 'Save asks for a folder and puts all of these files into it.'
+  : 'Save downloads them one after the other, which the browser may ask you to allow. Keep their names, by which they find each other.';
 
 function Verdict({ job }: { job: Job }) {
   const verification = job.verification.value;

@@ -2,18 +2,19 @@
 import { formatWords } from '../image/facts.js';
 import { chosen } from '../intake/intake.js';
 import { busy, enqueue } from '../jobs/jobs.js';
+import { canPickFile, canPickFolder } from '../shell/pickers.js';
 import { sizeText } from '../shell/text.js';
 import { CommandLine } from './command-line.js';
 import { OptionField } from './option-field.js';
 import {
   bestPlace,
-  canChooseFile,
   chooseFormat,
   choosePreset,
   compress,
   fileName,
   format,
   isPlain,
+  isSet,
   nameIt,
   options,
   ownPlace,
@@ -27,6 +28,11 @@ import {
 } from './output.js';
 import './output.css';
 import { offeredRows } from './rows.js';
+
+/** A pattern that was there cannot be taken away by setting it to nothing. */
+const ANY_NAME = '.*';
+/** Browsers change the names of downloads that have other characters; in a set each file must keep its own. */
+const NAME_IN_SET = '[^\\/\\\\:*?"<>\\|]+';
 
 export function OutputForm() {
   const candidate = chosen.value;
@@ -51,6 +57,8 @@ export function OutputForm() {
             required
             autocomplete="off"
             spellcheck={false}
+            pattern={isSet.value ? NAME_IN_SET : ANY_NAME}
+            title={isSet.value ? 'The files find each other by their names: without / \\ : * ? " < > |' : undefined}
             value={fileName.value}
             onInput={(event) => nameIt(event.currentTarget.value)}
           />
@@ -173,16 +181,22 @@ function Options() {
 const FINALISING = { least: 4, most: 12 };
 
 function PlaceField() {
-  if (!canChooseFile) return null;
+  if (!canPickFile) return null;
   const size = chosen.value?.inspection?.layers[0]?.virtualSize ?? 0;
   const gib = Math.max(1, Math.round(size / 1024 ** 3));
+  const ending = isSet.value ? 'you save it' : 'you download it';
   const reasons: Record<Place, string> = {
     download: isPlain.value
-      ? `Fast. Takes ${sizeText(size)} of the browser’s storage until it is downloaded.`
-      : 'Fast. Kept in the browser’s storage until you download it.',
-    file: `Slower, but needs the room only once. In the end the browser checks the file: ${FINALISING.least} to ${FINALISING.most} s a GiB${gib > 1 && isPlain.value ? `, ${FINALISING.least * gib} to ${FINALISING.most * gib} s here` : ''}.`,
+      ? `Fast. Takes ${sizeText(size)} of the browser’s storage until ${ending}.`
+      : `Fast. Kept in the browser’s storage until ${ending}.`,
+    file: isSet.value
+      ? 'Not here: this result is several files.'
+      : `Slower, but needs the room only once. In the end the browser checks the file: ${FINALISING.least} to ${FINALISING.most} s a GiB${gib > 1 && isPlain.value ? `, ${FINALISING.least * gib} to ${FINALISING.most * gib} s here` : ''}.`,
   };
-  const names: Record<Place, string> = { download: 'Download when done', file: 'Write into a file I choose now' };
+  const names: Record<Place, string> = {
+    download: isSet.value && canPickFolder ? 'Save into a folder when done' : 'Download when done',
+    file: 'Write into a file I choose now',
+  };
   return (
     <fieldset class="place">
       <legend>Result</legend>
@@ -193,13 +207,14 @@ function PlaceField() {
             type="radio"
             name="place"
             checked={place.value === each}
+            disabled={isSet.value && each === 'file'}
             onChange={() => {
               ownPlace.value = each;
             }}
           />
           <label for={`place-${each}`}>
             {names[each]}
-            {bestPlace.value === each && <span class="tag">suggested</span>}
+            {bestPlace.value === each && !isSet.value && <span class="tag">suggested</span>}
             <span class="help">{reasons[each]}</span>
           </label>
         </p>

@@ -4,6 +4,7 @@ import type { FormatInfo, OptionValues } from '../../src/platform/web/index.js';
 import { chosen, type ImageFile } from '../intake/intake.js';
 import { givenFile } from '../intake/unpack.js';
 import { knownFormats } from '../shell/engine.js';
+import { canPickFile } from '../shell/pickers.js';
 import { PRESETS, type Preset } from './presets.js';
 
 export type Place = 'download' | 'file';
@@ -98,21 +99,22 @@ function withoutEncryption(values: OptionValues): OptionValues {
   return Object.fromEntries(Object.entries(values).filter(([name]) => !name.startsWith('encrypt.')));
 }
 
-/** Can this browser write into a file that the user chooses? */
-export const canChooseFile = 'showSaveFilePicker' in globalThis;
-
 /** Plain results from this size on would have to go through the browser's storage in full, holes included. */
 const LARGE = 8 * 1024 ** 3;
 
+const subformat = computed(() => String(options.value.subformat ?? ''));
 /** The result takes as much room as the disk has bytes, whatever they are. */
-export const isPlain = computed(() => format.value === 'raw' || options.value.subformat === 'fixed');
+export const isPlain = computed(() => format.value === 'raw' || /^fixed$|Flat$/.test(subformat.value));
+/** The result is a set of files: the parts of a VMDK, and the descriptor that names them. */
+export const isSet = computed(() => /^twoGb|Flat$/.test(subformat.value));
 
 /** The better place, as far as can be known before. */
 export const bestPlace = computed<Place>(() => {
   const size = chosen.value?.inspection?.layers[0]?.virtualSize ?? 0;
-  return canChooseFile && isPlain.value && size >= LARGE ? 'file' : 'download';
+  return canPickFile && isPlain.value && size >= LARGE ? 'file' : 'download';
 });
-export const place = computed(() => ownPlace.value ?? bestPlace.value);
+/** One file that the user chooses cannot hold a set. */
+export const place = computed<Place>(() => (isSet.value ? 'download' : (ownPlace.value ?? bestPlace.value)));
 
 /** Loads the formats, and begins anew with each image. */
 export function followImage(): void {

@@ -24,9 +24,6 @@ const COMMON = [
   'block_size',
 ];
 
-/** Words that would make several files: the result of a page is one. */
-const SEVERAL_FILES = /Flat$|^twoGb/;
-
 /** They mean something only when the image is compressed, or encrypted. */
 const FOR_COMPRESSION = /^compression_/;
 const ENCRYPTION = 'encrypt.format';
@@ -40,23 +37,17 @@ export interface OfferedRows {
 /** The rows of a format's table that a page offers, with what is set so far. */
 export function offeredRows({ options: table }: FormatInfo, compress: boolean, set: OptionValues): OfferedRows {
   const encrypt = set[ENCRYPTION] !== undefined;
-  const offered = table
-    .map(inOneFile)
-    .filter(
-      ({ name, storage }) =>
-        !storage &&
-        !NOT_OFFERED.includes(name) &&
-        (compress || !FOR_COMPRESSION.test(name)) &&
-        (encrypt || !FOR_ENCRYPTION.test(name)),
-    );
+  const offered = table.filter(
+    ({ name, storage }) =>
+      !storage &&
+      !NOT_OFFERED.includes(name) &&
+      (compress || !FOR_COMPRESSION.test(name)) &&
+      (encrypt || !FOR_ENCRYPTION.test(name)),
+  );
   return {
     common: offered.filter(({ name }) => COMMON.includes(name)),
     rest: offered.filter(({ name }) => !COMMON.includes(name)),
   };
-}
-
-function inOneFile(row: OptionRow): OptionRow {
-  return row.values ? { ...row, values: row.values.filter((word) => !SEVERAL_FILES.test(word)) } : row;
 }
 
 /** `Cluster size` of `cluster_size`. */

@@ -1,0 +1,32 @@
+/** The browser's dialogs for a place on the user's disk, where it has them. */
+
+declare global {
+  interface Window {
+    showSaveFilePicker?(options: { suggestedName: string }): Promise<FileSystemFileHandle>;
+    showDirectoryPicker?(options: { mode: 'readwrite' }): Promise<FileSystemDirectoryHandle>;
+  }
+}
+
+/** Can this browser write into a file that the user chooses? */
+export const canPickFile = 'showSaveFilePicker' in globalThis;
+/** And into a folder? */
+export const canPickFolder = 'showDirectoryPicker' in globalThis;
+
+/** A file to write into; null: the user has thought better of it. */
+export function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
+  return picked(window.showSaveFilePicker?.({ suggestedName }));
+}
+
+/** A folder to write into; null: the user has thought better of it. */
+export function pickFolder(): Promise<FileSystemDirectoryHandle | null> {
+  return picked(window.showDirectoryPicker?.({ mode: 'readwrite' }));
+}
+
+async function picked<T>(dialog: Promise<T> | undefined): Promise<T | null> {
+  try {
+    return (await dialog) ?? null;
+  } catch (thrown) {
+    if (thrown instanceof DOMException && thrown.name === 'AbortError') return null;
+    throw thrown;
+  }
+}
