@@ -7,6 +7,7 @@ import { followSurvey } from './image/survey.js';
 import { addFiles } from './intake/intake.js';
 import { onLaunch } from './intake/launch.js';
 import { keepAwake, warnOnLeaving } from './jobs/guards.js';
+import { warmUp } from './jobs/warm-up.js';
 import { followImage } from './output/output.js';
 import { installServiceWorker } from './shell/update.js';
 
@@ -15,5 +16,6 @@ followImage();
 followSurvey();
 keepAwake();
 warnOnLeaving();
+warmUp();
 onLaunch((files) => void addFiles(files));
 installServiceWorker();

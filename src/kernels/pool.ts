@@ -57,6 +57,11 @@ export class KernelPool implements Kernels {
     this.#inline = new InlineKernels(options.module);
   }
 
+  /** Starts all workers before there is work for them. */
+  start(): void {
+    while (this.#workers.length < this.options.workers) this.#start();
+  }
+
   buffer(length: number): RunBuffer {
     return this.#inline.buffer(length);
   }

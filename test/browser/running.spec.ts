@@ -57,6 +57,27 @@ test('a worker that the browser ends is missed, and nothing half-done is left', 
   expect(sameBytes(result, images.raw)).toBe(true);
 });
 
+test('the next engine waits with its kernels; one that the browser ends is missed', async ({ page, images }) => {
+  const workers = (kind: string) => page.workers().filter((worker) => worker.url().includes(`${kind}-worker`));
+  await page.getByLabel('Disk image').setInputFiles(images.packed);
+  await expect.poll(() => workers('kernel').length).toBeGreaterThan(0);
+  await expect.poll(() => workers('engine').length).toBe(1);
+  await workers('engine')[0]!
+    .evaluate(() => self.close())
+    .catch(() => {});
+  await expect.poll(() => page.workers().length).toBe(0);
+  const result = await convert(page, images.folder, { source: images.packed, format: 'raw', name: 'after-all.img' });
+  expect(sameBytes(result, images.raw)).toBe(true);
+
+  await expect.poll(() => workers('kernel').length).toBeGreaterThan(0);
+  const [waiting] = workers('engine');
+  await page.getByRole('button', { name: 'Convert' }).click();
+  expect(await outcome(page)).toBe('Done');
+  // It has served, and the next one waits.
+  await expect.poll(() => workers('engine').length).toBe(1);
+  expect(workers('engine')[0]).not.toBe(waiting);
+});
+
 test('a kernel worker that the browser ends: what it held is told as lost, and the next conversion has another', async ({
   page,
   images,

@@ -1,10 +1,12 @@
 /** Entry of the engine worker: one task, away from the page's thread. */
 import * as Comlink from 'comlink';
 import type { Survey } from '../../image/survey.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import type { RemoteFile } from '../net/http/remote-file.js';
 import { type Control, runConversion } from './engine.js';
 import type { HelperHost } from './helpers.js';
 import { listFormats, runInspection, runSurvey } from './inspect.js';
+import { createWebKernels, startWebKernels } from './kernels.js';
 import { holdLifeline } from './lifeline.js';
 import { freeTraffic } from './picked-file.js';
 import type {
@@ -27,6 +29,7 @@ import { runVerification } from './verify.js';
 class Engine implements EngineApi {
   readonly #abort = new AbortController();
   #begun: Control | undefined;
+  #warm: Promise<Kernels | undefined> | undefined;
 
   get #control(): Control {
     if (this.#begun === undefined) throw new Error('the engine was not begun');
@@ -36,6 +39,13 @@ class Engine implements EngineApi {
   begin(host: Comlink.Remote<HelperHost>): void {
     const { signal } = this.#abort;
     this.#begun = { traffic: freeTraffic(host, signal), host, signal };
+  }
+
+  async warmUp(): Promise<void> {
+    const { host } = this.#control;
+    // The conversion tries again, and tells why it fails.
+    this.#warm = startWebKernels({ host }).catch(() => undefined);
+    await this.#warm;
   }
 
   live(lock: string): Promise<void> {
@@ -60,7 +70,16 @@ class Engine implements EngineApi {
   }
 
   convert(request: ConvertRequest, onProgress: (progress: ConvertProgress) => void): Promise<Reply<ConvertReport>> {
-    return reply(runConversion(request, onProgress, this.#control));
+    return reply(
+      this.#kernelsFor(request).then((kernels) => runConversion(request, kernels, onProgress, this.#control)),
+    );
+  }
+
+  /** Those that are warm, if they are what is asked for. */
+  async #kernelsFor({ workers }: ConvertRequest): Promise<Kernels> {
+    const { host } = this.#control;
+    const warm = workers === undefined ? await this.#warm : undefined;
+    return warm ?? createWebKernels({ workers, host });
   }
 
   verify(request: VerifyRequest, onStep: OnStep): Promise<Reply<Verification>> {

@@ -2,8 +2,8 @@
 import type * as Comlink from 'comlink';
 import { CONVERT_DEFAULTS, type ConvertRequest as Command, convert } from '../../commands/convert.js';
 import { optionText } from '../../commands/create-options.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import type { HelperHost } from './helpers.js';
-import { createWebKernels } from './kernels.js';
 import type { Traffic } from './picked-file.js';
 import { commandName, webPlatform } from './platform.js';
 import type { ConvertProgress, ConvertReport, ConvertRequest } from './protocol.js';
@@ -18,14 +18,14 @@ export interface Control {
   readonly signal: AbortSignal;
 }
 
-/** Converts, and finishes the target or takes it away. */
+/** Converts, and finishes the target or takes it away. Closes `kernels`. */
 export async function runConversion(
   request: ConvertRequest,
+  kernels: Kernels,
   onProgress: (progress: ConvertProgress) => void,
-  { traffic, host, signal }: Control,
+  { traffic, signal }: Control,
 ): Promise<ConvertReport> {
   const { meter } = traffic;
-  const kernels = await createWebKernels({ workers: request.workers, host });
   let diskSize = 0;
   const report = (phase: ConvertProgress['phase'], done: number) =>
     onProgress({ phase, done, total: diskSize, bytesRead: meter.read, bytesWritten: meter.written });

@@ -26,7 +26,7 @@ import type { OptionValues } from '../../image/options.js';
 import type { Survey } from '../../image/survey.js';
 import { HEAD_LENGTH, packingOf } from '../../unpack/packing.js';
 import type { RemoteFile } from '../net/http/remote-file.js';
-import { type Hold, runInEngine } from './engine-client.js';
+import { type Hold, prepareEngine, runInEngine } from './engine-client.js';
 import type {
   Content,
   ConvertProgress,
@@ -95,7 +95,7 @@ export interface ConvertOptions extends SourceOptions {
   workers?: number;
   /** Pauses the conversion while it is held. */
   hold?: Hold;
-  /** Told some twenty times a second. */
+  /** Told some five times a second. */
   onProgress?: (progress: ConvertProgress) => void;
 }
 
@@ -128,7 +128,15 @@ export function convert(source: Content, target: TargetPlace, options: ConvertOp
     workers: options.workers,
   };
   const report = Comlink.proxy((progress: ConvertProgress) => onProgress?.(progress));
-  return runInEngine((engine) => engine.convert(request, report), options);
+  return runInEngine((engine) => engine.convert(request, report), { ...options, takesPrepared: true });
+}
+
+/**
+ * Starts the workers that the next `convert` will need, for a page that sees one coming: it then begins some tenths of a
+ * second earlier. They wait, and take up memory, until then.
+ */
+export function prepare(): void {
+  prepareEngine();
 }
 
 /**

@@ -26,6 +26,13 @@ export async function createWebKernels(options: WebKernelOptions = {}): Promise<
   return new KernelPool({ module, workers, spawn: () => spawn(host) });
 }
 
+/** The same, with all workers started. */
+export async function startWebKernels(options: WebKernelOptions): Promise<Kernels> {
+  const kernels = await createWebKernels(options);
+  if (kernels instanceof KernelPool) kernels.start();
+  return kernels;
+}
+
 /** The compiled module, shared memory or not as the page has it. Throws `io` if it cannot be had. */
 export async function loadKernels(): Promise<KernelModule> {
   const shared = globalThis.crossOriginIsolated;

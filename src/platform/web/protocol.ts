@@ -133,6 +133,8 @@ export interface EngineApi {
   begin(host: Comlink.Remote<HelperHost>): void;
   /** Holds a lock of this name until the worker dies: whoever gets it then knows. */
   live(lock: string): Promise<void>;
+  /** Starts the kernels that a conversion will use. */
+  warmUp(): Promise<void>;
   formats(): FormatInfo[];
   /** Asks a web server for a file. */
   openRemote(address: string): Promise<Reply<RemoteFile>>;
