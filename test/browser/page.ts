@@ -1,4 +1,5 @@
 /** Driving the page as a person does. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BrowserContext, expect, type Page } from '@playwright/test';
 
@@ -41,6 +42,28 @@ export async function dropOnPage(page: Page, context: BrowserContext, path: stri
   const data = { items: [], files: [path], dragOperationsMask: 1 };
   for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
     await session.send('Input.dispatchDragEvent', { type, x: 10, y: 10, data });
+}
+
+/**
+ * Opens the page with dialogs that give `folder`, which is made, or a file in it. The dialogs themselves need a person; a
+ * handle of a dropped folder is as real.
+ */
+export async function withFolder(page: Page, context: BrowserContext, address: string, folder: string): Promise<void> {
+  mkdirSync(folder);
+  await page.addInitScript(() => {
+    let dropped: Promise<FileSystemDirectoryHandle>;
+    window.addEventListener('drop', (event) => {
+      const item = event.dataTransfer!.items[0] as DataTransferItem & {
+        getAsFileSystemHandle(): Promise<FileSystemDirectoryHandle>;
+      };
+      dropped = item.getAsFileSystemHandle();
+    });
+    window.showDirectoryPicker = () => dropped;
+    window.showSaveFilePicker = async ({ suggestedName }) =>
+      (await dropped).getFileHandle(suggestedName, { create: true });
+  });
+  await page.goto(address);
+  await dropOnPage(page, context, folder);
 }
 
 /** Waits for the end of the conversion; returns what the page says of it. */

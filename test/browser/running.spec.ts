@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Random } from '../support/random.js';
 import { expect, test } from './fixtures.js';
 import { diskloom, qemuImg, sameBytes } from './images.js';
-import { begin, convert, dropOnPage, opfsFiles, outcome, save } from './page.js';
+import { begin, convert, opfsFiles, outcome, save, withFolder } from './page.js';
 
 test('pause holds it, resume goes on, and the result is verified', async ({ page, images }) => {
   await begin(page, { source: images.vast, format: 'raw', name: 'vast.img' });
@@ -109,23 +109,7 @@ test('a kernel worker that the browser ends: what it held is told as lost, and t
 
 test('writes into a file that the user chose', async ({ page, context, address, images }) => {
   const folder = join(images.folder, 'chosen-on-page');
-  mkdirSync(folder);
-  // The picker itself needs a person: a handle of a dropped folder stands for what it would give.
-  await page.addInitScript(() => {
-    let dropped: Promise<FileSystemDirectoryHandle>;
-    window.addEventListener('drop', (event) => {
-      const item = event.dataTransfer!.items[0] as DataTransferItem & {
-        getAsFileSystemHandle(): Promise<FileSystemDirectoryHandle>;
-      };
-      dropped = item.getAsFileSystemHandle();
-    });
-    Object.assign(window, {
-      showSaveFilePicker: async ({ suggestedName }: { suggestedName: string }) =>
-        (await dropped).getFileHandle(suggestedName, { create: true }),
-    });
-  });
-  await page.goto(address);
-  await dropOnPage(page, context, folder);
+  await withFolder(page, context, address, folder);
   await page.getByLabel('Disk image').setInputFiles(images.packed);
   await page.getByRole('combobox', { name: 'Output format' }).selectOption('qcow2');
   await page.getByRole('textbox', { name: 'File name' }).fill('chosen.qcow2');

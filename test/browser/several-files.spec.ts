@@ -10,10 +10,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { BrowserContext, Download, Page } from '@playwright/test';
+import type { Download, Page } from '@playwright/test';
 import { expect, test } from './fixtures.js';
 import { diskloom, qemuImg, sameBytes } from './images.js';
-import { begin, dropOnPage, opfsFiles, outcome, type Task } from './page.js';
+import { begin, dropOnPage, opfsFiles, outcome, type Task, withFolder } from './page.js';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -65,23 +65,6 @@ async function downloadSet(page: Page, folder: string, count: number): Promise<s
   for (const download of downloads) await download.saveAs(join(folder, download.suggestedFilename()));
   page.off('download', collect);
   return downloads.map((download) => download.suggestedFilename());
-}
-
-/** The picker itself needs a person: a handle of a dropped folder stands for what it would give. */
-async function withFolder(page: Page, context: BrowserContext, address: string, folder: string): Promise<void> {
-  mkdirSync(folder);
-  await page.addInitScript(() => {
-    let dropped: Promise<FileSystemDirectoryHandle>;
-    window.addEventListener('drop', (event) => {
-      const item = event.dataTransfer!.items[0] as DataTransferItem & {
-        getAsFileSystemHandle(): Promise<FileSystemDirectoryHandle>;
-      };
-      dropped = item.getAsFileSystemHandle();
-    });
-    window.showDirectoryPicker = () => dropped;
-  });
-  await page.goto(address);
-  await dropOnPage(page, context, folder);
 }
 
 function listed(page: Page): Promise<string[]> {
