@@ -52,6 +52,10 @@ export class GrainMap implements WritableBlockMap {
     return isPending(entry) ? entry.then((arrived) => this.#placeOf(arrived, index)) : this.#placeOf(entry, index);
   }
 
+  absentFrom(index: number): number {
+    return this.tables.absentFrom(index);
+  }
+
   async allocate(index: number): Promise<number> {
     const host = this.take(this.blockSize, this.blockSize);
     await this.#assign(index, host / SECTOR);

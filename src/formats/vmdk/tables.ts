@@ -3,6 +3,7 @@ import { corrupt } from '../../errors.js';
 import { EntryTable, U32_LE } from '../../image/blocks/entry-table.js';
 import { TableCache } from '../../image/table-cache.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
+import { KnownHole } from '../../storage/known-hole.js';
 import type { ByteSink, ByteSource } from '../../storage/storage.js';
 import { SECTOR } from './layout.js';
 import type { SparseShape } from './sparse-header.js';
@@ -14,6 +15,8 @@ const DIRECTORY_MEMORY = 1024 * 1024;
 export class GrainTables {
   readonly #directory: EntryTable;
   readonly #cache: TableCache;
+  /** null: the tables may be changed, and holes with them. */
+  readonly #hole: KnownHole | null;
 
   /**
    * @param offset byte of the file at which the directory begins
@@ -33,6 +36,7 @@ export class GrainTables {
     this.#directory = new EntryTable(cache, offset, directoryEntries, U32_LE);
     // tables begin at any sector
     this.#cache = new TableCache(source, sink, SECTOR, memory, true);
+    this.#hole = sink === null ? new KnownHole(source) : null;
   }
 
   /** Bytes of a grain table. */
@@ -50,6 +54,34 @@ export class GrainTables {
   get(index: number): MaybePromise<number> {
     const table = this.tableAt(Math.floor(index / this.shape.entriesPerTable));
     return isPending(table) ? table.then((at) => this.#read(at, index)) : this.#read(table, index);
+  }
+
+  /** How many entries from that of grain `index` on, which has just been read as 0, are 0 as far as is known at once. */
+  absentFrom(index: number): number {
+    const { entriesPerTable } = this.shape;
+    const rest = entriesPerTable - (index % entriesPerTable);
+    const table = this.tableAt(Math.floor(index / entriesPerTable));
+    if (isPending(table)) return 1;
+    if (table === 0) return rest;
+    const at = table + this.#within(index);
+    const end = at + rest * U32_LE.size;
+    const zeros = this.#zerosFrom(at, end);
+    // A whole page of zeros may be the beginning of a hole.
+    const mayGoOn = zeros < end && zeros % SECTOR === 0;
+    const stop = mayGoOn ? Math.min(end, this.#hole?.find(zeros) ?? zeros) : zeros;
+    return Math.max(1, Math.floor((stop - at) / U32_LE.size));
+  }
+
+  /** Where the zeros that begin at byte `at` of the file end, at the latest with their page or at `end`. */
+  #zerosFrom(at: number, end: number): number {
+    const hole = this.#hole?.endAt(at) ?? at;
+    if (hole > at) return Math.min(end, hole);
+    const page = this.#cache.page(at);
+    if (isPending(page)) return at;
+    const stop = Math.min(end, page.offset + SECTOR);
+    let zeros = at;
+    while (zeros < stop && page.view.getUint32(zeros - page.offset, true) === 0) zeros += U32_LE.size;
+    return zeros;
   }
 
   /** The grain's entry if its table is in memory together with that of the grain before; null: not known. */
@@ -110,6 +142,7 @@ export class GrainTables {
   #read(table: number, index: number): MaybePromise<number> {
     if (table === 0) return 0;
     const at = table + this.#within(index);
+    if (this.#hole !== null && this.#hole.endAt(at) >= at + U32_LE.size) return 0;
     const page = this.#cache.page(at);
     if (isPending(page)) return page.then((arrived) => arrived.view.getUint32(at - arrived.offset, true));
     return page.view.getUint32(at - page.offset, true);
