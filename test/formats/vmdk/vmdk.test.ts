@@ -97,11 +97,12 @@ describeWith(['qemu-img', 'qemu-io', 'vmdkinfo'], 'VMDK', () => {
       const options = ['-o', `subformat=${subformat}${more}`];
       const create = (directory: string) => ['create', '-q', '-f', 'vmdk', ...options, `${directory}/a.vmdk`, '3G'];
       await succeeds(...create(one));
-      theirs(...create(other));
+      expect(theirs(...create(other))).toMatchObject({ status: 0, stderr: '' });
       const convert = ['convert', '-f', 'raw', '-O', 'vmdk', ...options, 'disk.raw'];
       await succeeds(...convert, `${one}/b.vmdk`);
       expectContent('disk.raw', `${one}/b.vmdk`);
-      if (subformat !== 'streamOptimized') theirs(...convert, `${other}/b.vmdk`);
+      if (subformat !== 'streamOptimized')
+        expect(theirs(...convert, `${other}/b.vmdk`)).toMatchObject({ status: 0, stderr: '' });
       else copyFileSync(scratch(`${one}/b.vmdk`), scratch(`${other}/b.vmdk`));
       expectSame(one, other);
     }
