@@ -1,6 +1,17 @@
 /** Command lines that `qemu-img` and diskloom must answer alike: same output, same messages, same exit code. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import { withoutAllocation } from '../support/both-programs.js';
 import { builtCli } from '../support/built-cli.js';
@@ -54,6 +65,18 @@ describeWith(['qemu-img', 'qemu-io'], 'diskloom answers as qemu-img does', () =>
       own: { code: own.code, stdout: withoutAllocation(own.stdout), stderr: own.stderr },
     };
   }
+
+  it.each(['human', 'json'])('tells what a file takes up that is on disk, --output=%s', async (output) => {
+    const fd = openSync(scratch('settled'), 'w');
+    writeSync(fd, new Random(4).bytes(1024 * 1024));
+    ftruncateSync(fd, 8 * 1024 * 1024);
+    fsyncSync(fd);
+    closeSync(fd);
+    const args = ['info', '-f', 'raw', `--output=${output}`, 'settled'];
+    const judge = spawnSync('qemu-img', args, { cwd: scratch(''), encoding: 'utf8' });
+    expect((await cli.run(args, { cwd: scratch('') })).stdout).toBe(judge.stdout);
+    expect(judge.stdout).toMatch(/disk size: 1 MiB|"actual-size": 1048576\b/);
+  });
 
   const lines = [
     ...['', '--nope', 'nope', 'convert --nope', 'convert -Z', 'convert -m', '-T'],
