@@ -20,6 +20,9 @@ export interface StorageExtent {
   stored?: boolean;
 }
 
+/** Transfer sizes are multiples of it, bytes, so that what is written need not depend on them. */
+export const TRANSFER_GRID = 256 * 1024;
+
 export interface ByteSource {
   /** As the user or the image named it; for messages. */
   readonly name: string;
@@ -27,7 +30,7 @@ export interface ByteSource {
   readonly size: number;
   /**
    * The transfer size, in bytes, from which on larger requests do not pay: 768 KiB for a local file, more on a network.
-   * A multiple of 256 KiB, so that what is written does not depend on it (`STRETCH_GRID` in `image/blocks`).
+   * A multiple of `TRANSFER_GRID`.
    */
   readonly transfer: number;
   /** Fills all of `into` from `offset`, or throws. A range that ends beyond `size` throws `io`. */

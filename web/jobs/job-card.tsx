@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { formatWords } from '../image/facts.js';
 import { Strip } from '../image/strip.js';
+import { FINALISING } from '../shell/pickers.js';
 import { durationText, percentText, sizeText } from '../shell/text.js';
 import { adviceFor, placeOf } from './advice.js';
 import './jobs.css';
@@ -171,9 +172,6 @@ function Amount({ name, value }: { name: string; value: string }) {
     </div>
   );
 }
-
-/** Seconds a GiB that the browser takes to move a file into the user's folder. */
-const FINALISING = { least: 4, most: 12 };
 
 function Finalising({ job }: { job: Job }) {
   const gib = (job.progress.value?.total ?? 0) / 1024 ** 3;

@@ -2,7 +2,7 @@
 import { formatWords } from '../image/facts.js';
 import { chosen } from '../intake/intake.js';
 import { busy, enqueue } from '../jobs/jobs.js';
-import { canPickFile, canPickFolder } from '../shell/pickers.js';
+import { canPickFile, canPickFolder, FINALISING } from '../shell/pickers.js';
 import { sizeText } from '../shell/text.js';
 import { CommandLine } from './command-line.js';
 import { OptionField } from './option-field.js';
@@ -176,9 +176,6 @@ function Options() {
     </>
   );
 }
-
-/** Seconds a GiB that a browser takes to move a chosen file into place. */
-const FINALISING = { least: 4, most: 12 };
 
 function PlaceField() {
   if (!canPickFile) return null;

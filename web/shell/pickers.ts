@@ -12,6 +12,9 @@ export const canPickFile = 'showSaveFilePicker' in globalThis;
 /** And into a folder? */
 export const canPickFolder = 'showDirectoryPicker' in globalThis;
 
+/** Seconds a GiB that a browser takes in the end to move what was written into the place that the user chose. */
+export const FINALISING = { least: 4, most: 12 };
+
 /** A file to write into; null: the user has thought better of it. */
 export function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
   return picked(window.showSaveFilePicker?.({ suggestedName }));

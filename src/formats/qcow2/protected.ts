@@ -80,13 +80,13 @@ export class ProtectedRanges {
 
   /** Marks the image as corrupt, since [start, start + length) was about to be written. Returns the failure to throw. */
   refuse(start: number, length: number): Promise<ImageError> {
-    return this.contradict(
+    return this.signalCorruption(
       `Preventing invalid write on metadata (overlaps with ${this.#nameAt(start, start + length)})`,
     );
   }
 
   /** Marks the image as corrupt, since its metadata contradict themselves. Returns the failure to throw. */
-  contradict(message: string): Promise<ImageError> {
+  signalCorruption(message: string): Promise<ImageError> {
     return markCorrupt(this.store, this.header, message, this.events);
   }
 

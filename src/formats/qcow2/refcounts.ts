@@ -258,7 +258,7 @@ export class Refcounts {
     yield* this.closeRun();
     const across = this.#table.offsets.find((offset) => offset % this.#clusterSize !== 0);
     if (across !== undefined)
-      yield* this.#contradict(
+      yield* this.#signalCorruption(
         `Cannot get entry from refcount block cache: Offset ${alternateHex(across)} is unaligned`,
       );
     const dropped = yield* this.#table.dropEmptyBlocks();
@@ -270,7 +270,9 @@ export class Refcounts {
     if (uncounted === undefined) return;
     // It is gone all the same.
     yield* this.#table.write();
-    yield* this.#contradict(`Refblock at ${alternateHex(uncounted.offset)} is not covered by the refcount structures`);
+    yield* this.#signalCorruption(
+      `Refblock at ${alternateHex(uncounted.offset)} is not covered by the refcount structures`,
+    );
   }
 
   /** Writes the changed part of the refcount table; its blocks are the cache's. */
@@ -373,8 +375,8 @@ export class Refcounts {
     if (this.#protected?.meets(start, length)) throw yield* settle(this.#protected.refuse(start, length));
   }
 
-  *#contradict(message: string): Steps<void> {
-    if (this.#protected !== null) throw yield* settle(this.#protected.contradict(message));
+  *#signalCorruption(message: string): Steps<void> {
+    if (this.#protected !== null) throw yield* settle(this.#protected.signalCorruption(message));
   }
 
   #hold(first: number, count: number): void {

@@ -7,6 +7,7 @@
 import { CRYPT_SECTOR } from '../../crypto/modes.js';
 import type { SectorCipher } from '../../crypto/sector-cipher.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
+import { TRANSFER_GRID } from '../../storage/storage.js';
 import type { HostWrites } from '../host-writes.js';
 import type { Image, PreparedRun } from '../image.js';
 import { type BlockPlace, isStored, UNALLOCATED, type WritableBlockMap } from './block-map.js';
@@ -38,12 +39,6 @@ interface Part {
 }
 
 const ZEROS = new Uint8Array(64 * 1024);
-
-/**
- * Stretches end on multiples of this. Runs are as long as the storage likes them, at least so much: what is placed must
- * not depend on that.
- */
-const STRETCH_GRID = 256 * 1024;
 
 export class BlockPlacer {
   constructor(
@@ -199,7 +194,8 @@ function partsOf(run: PreparedRun, blockSize: number): Part[] {
 /** Data goes on from one block into the next. */
 function goesOn(part: Part, next: Part): boolean {
   const last = part.data.at(-1);
-  if (next.start % STRETCH_GRID === 0) return false;
+  // Runs are as long as the storage likes them, at least so much: what is placed must not depend on that.
+  if (next.start % TRANSFER_GRID === 0) return false;
   return last !== undefined && last.start + last.bytes.length === next.start && next.data[0]?.start === next.start;
 }
 

@@ -1,7 +1,7 @@
 /** An NBD export as storage: splits and aligns requests as the server's size constraints want them. */
 import { roundDown, roundUp } from '../../../bytes.js';
 import { ImageError } from '../../../errors.js';
-import type { ByteStore, StorageExtent } from '../../../storage/storage.js';
+import { type ByteStore, type StorageExtent, TRANSFER_GRID } from '../../../storage/storage.js';
 import { allDone, cutAtBlocks, inPieces, type Range } from './blocks.js';
 import { EINVAL, EOVERFLOW, RequestError } from './errors.js';
 import type { BlockSizes, ExportInfo } from './handshake.js';
@@ -13,9 +13,6 @@ const MIB = 1024 * 1024;
 
 /** Twice QEMU's: half as many round trips of latency, while 16 runs in flight hold no more than 64 MiB. */
 const TRANSFER = 4 * MIB;
-
-/** What `ByteSource.transfer` is a multiple of, even if the server takes less at once. */
-const TRANSFER_GRID = 256 * 1024;
 
 /** Of the pieces of one large request, as many are in flight at once. */
 const WIDTH = 4;
@@ -69,6 +66,7 @@ export class NbdStore implements ByteStore {
   ) {
     this.size = info.size;
     this.#sizes = sizesOf(info);
+    // Also where the server takes less at once: requests are cut.
     this.transfer = Math.max(TRANSFER_GRID, roundDown(Math.min(TRANSFER, this.#sizes.maximum), TRANSFER_GRID));
     this.#maxEffect = MAX_EFFECT;
     if (info.allocationContext !== null) this.extents = (offset, length) => this.#extents(offset, length);
