@@ -6,8 +6,10 @@ import { DropZone } from './intake/drop-zone.js';
 import { chosen } from './intake/intake.js';
 import { JobCard } from './jobs/job-card.js';
 import { JobList } from './jobs/job-list.js';
-import { all, targets } from './output/output.js';
+import { targets } from './output/output.js';
 import { OutputForm } from './output/output-form.js';
+import { knownFormats } from './shell/engine.js';
+import { EngineTrouble } from './shell/engine-trouble.js';
 import { UpdatePrompt } from './shell/update.js';
 
 export function App() {
@@ -28,6 +30,7 @@ export function App() {
             </p>
           </div>
         )}
+        <EngineTrouble />
         <DropZone />
         <div class="columns">
           <ImageDetails />
@@ -58,7 +61,7 @@ function Formats() {
     <dl class="formats">
       <div>
         <dt>Reads</dt>
-        <dd>{words(all.value.filter(({ reads }) => reads))}; in .ova, .tar, .gz, .xz, .zst and .bz2 too</dd>
+        <dd>{words(knownFormats.value.filter(({ reads }) => reads))}; in .ova, .tar, .gz, .xz, .zst and .bz2 too</dd>
       </div>
       <div>
         <dt>Writes</dt>

@@ -9,9 +9,11 @@ import { onLaunch } from './intake/launch.js';
 import { keepAwake, warnOnLeaving } from './jobs/guards.js';
 import { warmUp } from './jobs/warm-up.js';
 import { followImage } from './output/output.js';
+import { loadFormats } from './shell/engine.js';
 import { installServiceWorker } from './shell/update.js';
 
 render(<App />, document.getElementById('app')!);
+void loadFormats();
 followImage();
 followSurvey();
 keepAwake();

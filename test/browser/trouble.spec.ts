@@ -68,3 +68,23 @@ test('what a closed page left is removed by the next', async ({ page, context, a
   await third.goto(address);
   await expect.poll(() => opfsFiles(third)).toEqual([]);
 });
+
+test('an engine that could not be loaded is told of, and loaded when asked for', async ({
+  context,
+  address,
+  allowed,
+  images,
+}) => {
+  const page = context.pages()[0]!;
+  allowed.messages.push(/Failed to load resource/);
+  const script = /engine-worker/;
+  await context.route(script, (route) => route.abort());
+  await page.goto(address);
+  const alert = page.getByRole('alert');
+  await expect(alert).toContainText('The engine worker has died: it could not be loaded.');
+  await context.unroute(script);
+  await alert.getByRole('button', { name: 'Try again' }).click();
+  await expect(alert).toBeHidden();
+  const result = await convert(page, images.folder, { source: images.packed, format: 'raw', name: 'later.img' });
+  expect(sameBytes(result, images.raw)).toBe(true);
+});

@@ -183,7 +183,7 @@ function Unlock({ file, format, message }: { file: ImageFile; format: string; me
   const unlock = async (event: SubmitEvent) => {
     event.preventDefault();
     const passphrase = String(new FormData(event.currentTarget as HTMLFormElement).get('passphrase'));
-    const keyOption = (await knownFormats()).find(({ name }) => name === format)?.keyOption;
+    const keyOption = knownFormats.value.find(({ name }) => name === format)?.keyOption;
     if (!keyOption) return;
     rememberPassphrase(file.name, passphrase, keyOption);
     await lookAgain(file, passphrase, keyOption);

@@ -14,7 +14,7 @@ export async function verifyResult(job: Job): Promise<void> {
   await workOnResult(job, 'verifying', verification, async (control) =>
     verify(task.file, await resultFiles(made), {
       ...task.source,
-      ...(await openingOf(task)),
+      ...openingOf(task),
       references: task.references,
       format: task.format,
       ...control,
@@ -23,9 +23,9 @@ export async function verifyResult(job: Job): Promise<void> {
 }
 
 /** What reading the new image takes, if it is encrypted. */
-async function openingOf({ format, options, passphrase, source }: Task) {
+function openingOf({ format, options, passphrase, source }: Task) {
   const secrets = { ...source.secrets, [TARGET_SECRET]: passphrase };
-  const keyOption = (await knownFormats()).find(({ name }) => name === format)?.keyOption;
+  const keyOption = knownFormats.value.find(({ name }) => name === format)?.keyOption;
   const isEncrypted = Object.keys(options).some((name) => isKey({ name }));
   return { secrets, options: isEncrypted && keyOption ? { [keyOption]: TARGET_SECRET } : {} };
 }

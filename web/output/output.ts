@@ -1,6 +1,6 @@
 /** What the user wants made: format, options, name, place. */
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { FormatInfo, OptionValues } from '../../src/platform/web/index.js';
+import type { OptionValues } from '../../src/platform/web/index.js';
 import { chosen, type ImageFile } from '../intake/intake.js';
 import { givenFile } from '../intake/unpack.js';
 import { knownFormats } from '../shell/engine.js';
@@ -9,10 +9,8 @@ import { PRESETS, type Preset } from './presets.js';
 
 export type Place = 'download' | 'file';
 
-/** All formats; empty until the engine has told them. */
-export const all = signal<readonly FormatInfo[]>([]);
-/** Those that can be written. */
-export const targets = computed(() => all.value.filter(({ writes }) => writes));
+/** The formats that can be written. */
+export const targets = computed(() => knownFormats.value.filter(({ writes }) => writes));
 export const format = signal('qcow2');
 /** What the user set, as they typed it; absent: the default. */
 export const options = signal<OptionValues>({});
@@ -116,11 +114,8 @@ export const bestPlace = computed<Place>(() => {
 /** One file that the user chooses cannot hold a set. */
 export const place = computed<Place>(() => (isSet.value ? 'download' : (ownPlace.value ?? bestPlace.value)));
 
-/** Loads the formats, and begins anew with each image. */
+/** Begins anew with each image. */
 export function followImage(): void {
-  void knownFormats().then((formats) => {
-    all.value = formats;
-  });
   let last: ImageFile | null = null;
   effect(() => {
     const candidate = chosen.value;

@@ -1,0 +1,17 @@
+/** Said above everything else: nothing can be converted without the engine. */
+import { Notice } from '../image/details.js';
+import { engineTrouble, loadFormats } from './engine.js';
+
+export function EngineTrouble() {
+  if (engineTrouble.value === null) return null;
+  return (
+    <div role="alert">
+      <Notice kind="bad">
+        <p>A part of this page is missing, and nothing can be converted without it. {engineTrouble.value}.</p>
+        <button type="button" onClick={() => void loadFormats()}>
+          Try again
+        </button>
+      </Notice>
+    </div>
+  );
+}
