@@ -89,6 +89,26 @@ test('unpacking can be stopped, and damage is told of', async ({ page, images })
   expect(await opfsFiles(page)).toEqual([]);
 });
 
+test('unpacking that is stopped before it began leaves nothing', async ({ page, context, images }) => {
+  const packed = join(images.folder, 'unbegun.img.gz');
+  writeFileSync(packed, gzipSync(readFileSync(images.raw)));
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await expect(page.getByText('Hyper-V VHDX').first()).toBeVisible();
+  await context.route(/engine-worker/, async (route) => {
+    await released;
+    await route.continue();
+  });
+  await page.getByLabel('Disk image').setInputFiles(packed);
+  const details = page.getByRole('region', { name: 'Image details' });
+  await details.getByRole('button', { name: 'Stop unpacking' }).click();
+  release();
+  await expect(details).toContainText('The operation was cancelled');
+  expect(await opfsFiles(page)).toEqual([]);
+});
+
 test('names the missing backing file, and goes on when it comes', async ({ page, images }) => {
   const overlay = join(images.folder, 'overlay.qcow2');
   qemuImg('create', '-q', '-f', 'qcow2', '-b', images.qcow2, '-F', 'qcow2', overlay);

@@ -1,6 +1,6 @@
 /** Compressed files: they are unpacked as soon as they come, for nothing can be said of them before. */
 import { signal } from '@preact/signals';
-import { compressionOf, unpack } from '../../src/platform/web/index.js';
+import { compressionOf, type UnpackOptions, unpack } from '../../src/platform/web/index.js';
 import { workspace } from '../shell/engine.js';
 import type { ImageFile } from './intake.js';
 
@@ -34,13 +34,26 @@ export async function unpackedFile(file: File): Promise<File> {
   };
   tell(0);
   try {
-    const target = await (await workspace).createFile();
-    await unpack(file, target, { onProgress: (done, total) => tell(done / total), signal: stop.signal });
-    const unpacked = new File([await target.getFile()], plainName(file.name), { lastModified: file.lastModified });
+    const onProgress = (done: number, total: number) => tell(done / total);
+    const content = await unpackIntoRoom(file, { onProgress, signal: stop.signal });
+    const unpacked = new File([content], plainName(file.name), { lastModified: file.lastModified });
     originals.set(unpacked, file);
     return unpacked;
   } finally {
     unpacking.value = null;
+  }
+}
+
+async function unpackIntoRoom(file: File, options: UnpackOptions): Promise<File> {
+  const room = await workspace;
+  const target = await room.createFile();
+  try {
+    await unpack(file, target, options);
+    return await target.getFile();
+  } catch (thrown) {
+    // All that is left of what was stopped before it began, or whose engine died.
+    await room.remove(target);
+    throw thrown;
   }
 }
 
