@@ -18,10 +18,18 @@ export function installServiceWorker(): void {
   });
 }
 
-/** The page is loaded anew when the new version has taken it over; at a first visit no version has hold of it. */
+/** Loads the page anew when the new version has taken over: before, it would be the old one again, and be asked again. */
 async function reload(): Promise<void> {
+  const registration = await navigator.serviceWorker.getRegistration();
+  const next = registration?.waiting;
   await takeOver();
-  if (navigator.serviceWorker.controller === null) location.reload();
+  if (next) await activated(next);
+  location.reload();
+}
+
+async function activated(worker: ServiceWorker): Promise<void> {
+  while (worker.state !== 'activated' && worker.state !== 'redundant')
+    await new Promise((resolve) => worker.addEventListener('statechange', resolve, { once: true }));
 }
 
 /** It can wait, and must not lie over what runs. */
