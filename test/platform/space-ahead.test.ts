@@ -2,6 +2,7 @@ import { closeSync, openSync, statSync, truncateSync, writeFileSync } from 'node
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Libc } from '../../src/platform/node/libc.js';
 import { openFile } from '../../src/platform/node/open-file.js';
+import { Reserver } from '../../src/platform/node/reserver.js';
 import { SpaceAhead } from '../../src/platform/node/space-ahead.js';
 import { scratchDirectory } from '../support/scratch.js';
 
@@ -33,7 +34,7 @@ describe('space ahead of a growing file', () => {
 
   it('is as much as the file has, 64 MiB at most, and none for short files', () => {
     const { libc, calls } = recorder();
-    const ahead = new SpaceAhead(libc, 3, () => PLENTY);
+    const ahead = new SpaceAhead(new Reserver(libc, 3, () => PLENTY));
     for (let mib = 0; mib < 200; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
     expect(calls).toEqual([
       [KEEP, 3, 5],
@@ -47,14 +48,14 @@ describe('space ahead of a growing file', () => {
 
   it('is not asked for again where there is none', () => {
     const { libc, calls } = recorder([-28]);
-    const ahead = new SpaceAhead(libc, fileOf(40 * MiB), () => PLENTY);
+    const ahead = new SpaceAhead(new Reserver(libc, fileOf(40 * MiB), () => PLENTY));
     for (let mib = 4; mib < 40; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
     expect(calls).toEqual([[KEEP, 4, 6]]);
   });
 
   it('is not taken where little is left', () => {
     const { libc, calls } = recorder();
-    const ahead = new SpaceAhead(libc, fileOf(40 * MiB), () => 20 * MiB);
+    const ahead = new SpaceAhead(new Reserver(libc, fileOf(40 * MiB), () => 20 * MiB));
     for (let mib = 4; mib < 40; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
     expect(calls).toEqual([]);
   });
@@ -63,14 +64,14 @@ describe('space ahead of a growing file', () => {
     const { libc } = recorder();
     const fd = openSync(scratch(''), 'r');
     onTestFinished(() => closeSync(fd));
-    const ahead = new SpaceAhead(libc, fd, () => PLENTY, 'grown');
+    const ahead = new SpaceAhead(new Reserver(libc, fd, () => PLENTY, 'grown'));
     ahead.prepare(8 * MiB, 8 * MiB, 9 * MiB);
     expect(() => ahead.skip(9 * MiB, 20 * MiB)).toThrow(expect.objectContaining({ code: 'invalid', file: 'grown' }));
   });
 
   it('ends where the file was cut', () => {
     const { libc, calls } = recorder();
-    const ahead = new SpaceAhead(libc, 3, () => PLENTY);
+    const ahead = new SpaceAhead(new Reserver(libc, 3, () => PLENTY));
     ahead.prepare(8 * MiB, 8 * MiB, 9 * MiB);
     ahead.truncated();
     ahead.prepare(9 * MiB, 9 * MiB, 10 * MiB);

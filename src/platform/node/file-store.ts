@@ -15,8 +15,10 @@ import { applyHints } from './file-hints.js';
 import { type Channel, readChannel, writeChannel } from './file-io.js';
 import { fileExtents } from './holes.js';
 import type { Libc } from './libc.js';
+import { Reserver } from './reserver.js';
 import { allocateFirstBlock, preallocate, punch, writeZeros } from './space.js';
 import { SpaceAhead } from './space-ahead.js';
+import { SpaceWithin } from './space-within.js';
 
 const closeFile = promisify(close);
 const syncData = promisify(fdatasync);
@@ -67,8 +69,9 @@ export class FileStore implements ByteStore {
   readonly #file: OpenedFile;
   readonly #reads: Channel;
   readonly #writes: Channel;
-  /** For a file that began empty. */
+  /** For a file that began empty: beyond its end, and within it. */
   readonly #ahead: SpaceAhead | null;
+  readonly #within: SpaceWithin | null;
   #size: number;
   /** End of the last byte ever written; beyond it a fresh file is known to be all hole. */
   #written: number;
@@ -84,7 +87,9 @@ export class FileStore implements ByteStore {
     this.#written = file.fresh ? 0 : Number.POSITIVE_INFINITY;
     this.#reads = readChannel(file.name, TRANSFER);
     this.#writes = writeChannel(file.name);
-    this.#ahead = file.fresh && file.directFd === null ? SpaceAhead.of(libc, fd, file.name) : null;
+    const reserver = file.fresh && file.directFd === null ? Reserver.of(libc, fd, file.name) : null;
+    this.#ahead = reserver && new SpaceAhead(reserver);
+    this.#within = reserver && new SpaceWithin(reserver);
     if (libc !== null && kind === 'regular') this.extents = (offset, length) => fileExtents(libc, fd, offset, length);
   }
 
@@ -110,6 +115,7 @@ export class FileStore implements ByteStore {
 
   write(offset: number, bytes: Uint8Array): MaybePromise<void> {
     const end = offset + bytes.length;
+    if (offset < this.#size) this.#within?.prepare(this.#size, offset, end);
     if (end > this.#size && !this.fixedSize) {
       this.#ahead?.prepare(this.#size, offset, end);
       this.#size = end;
@@ -187,6 +193,7 @@ export class FileStore implements ByteStore {
     if (this.fixedSize)
       throw new ImageError('unsupported', `Unsupported preallocation mode '${mode}'`, { file: this.name });
     const before = this.#size;
+    this.#within?.stop();
     await preallocate(libc, fd, before, size, mode);
     this.#size = size;
     if (before === 0) await allocateFirstBlock(fd, size);
@@ -203,6 +210,7 @@ export class FileStore implements ByteStore {
    */
   async copyRange(from: FileStore, fromOffset: number, toOffset: number, length: number): Promise<void> {
     const end = toOffset + length;
+    this.#within?.stop();
     this.#written = Math.max(this.#written, end);
     await copyRange(this.#file.libc, from.#file.fd, fromOffset, this.#file.fd, toOffset, length);
     this.#size = Math.max(this.#size, end);
@@ -223,6 +231,7 @@ export class FileStore implements ByteStore {
     this.#file.unlock();
     try {
       this.#ahead?.release(this.#size);
+      this.#within?.release();
       if (this.#file.directFd !== null) await closeFile(this.#file.directFd);
       await closeFile(this.#file.fd);
     } catch (error) {
@@ -245,6 +254,7 @@ export class FileStore implements ByteStore {
     ftruncateSync(fd, 0);
     this.#size = 0;
     this.#ahead?.truncated();
+    this.#within?.emptied();
     return 'emptied';
   }
 

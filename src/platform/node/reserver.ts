@@ -1,0 +1,80 @@
+/**
+ * Reserving disk space for what is about to be written.
+ *
+ * ext4 promises blocks to each page that is written, one after the other, while the file is locked; where blocks are
+ * reserved already a write costs a quarter less, and as writes to one file wait for each other, so does a conversion.
+ * XFS and btrfs gain nothing by it.
+ *
+ * Nobody sees what is reserved: it reads as zeros or lies beyond the file's end. What was not used is given back.
+ */
+import { ftruncateSync, statfsSync } from 'node:fs';
+import { errnoError, systemError } from './errno.js';
+import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, type Libc } from './libc.js';
+import { freeSpace } from './space.js';
+
+/** statfs(2): `f_type` of ext2, ext3 and ext4; what the older two cannot do they say. */
+const EXT4_SUPER_MAGIC = 0xef53;
+
+/** Bytes: shorter stretches are not worth a call, and never is more reserved than was written in a row already. */
+export const LEAST = 4 * 1024 * 1024;
+export const MOST = 64 * 1024 * 1024;
+
+/** So many times as much must be free: on a disk that is nearly full, other parts of the file need the last blocks. */
+const PLENTY = 8;
+
+/** One open file. */
+export class Reserver {
+  /**
+   * @param free bytes that the file system has left
+   * @param file its name, for errors
+   */
+  constructor(
+    private readonly libc: Libc,
+    private readonly fd: number,
+    private readonly free: () => number,
+    private readonly file?: string,
+  ) {}
+
+  /** Null where there is nothing to gain. */
+  static of(libc: Libc | null, fd: number, path: string): Reserver | null {
+    if (libc === null || !isOnExt4(path)) return null;
+    const free = () => {
+      try {
+        return freeSpace(path);
+      } catch {
+        // Renamed or removed meanwhile.
+        return 0;
+      }
+    };
+    return new Reserver(libc, fd, free, path);
+  }
+
+  /** Reserves [start, end), whatever the file's size, which stays. False: not all of it, perhaps a part. */
+  reserve(start: number, end: number): boolean {
+    const length = end - start;
+    return this.free() >= PLENTY * length && this.libc.fallocate(this.fd, FALLOC_KEEP_SIZE, start, length) >= 0;
+  }
+
+  /** Gives back what lies behind the file's end. Throws an `ImageError` if the system does not take it. */
+  cut(size: number): void {
+    try {
+      ftruncateSync(this.fd, size);
+    } catch (error) {
+      throw systemError(error, { file: this.file });
+    }
+  }
+
+  /** Gives back [start, end), of which nothing was written. Throws as `cut` does. */
+  punch(start: number, end: number): void {
+    const result = this.libc.fallocate(this.fd, FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, start, end - start);
+    if (result < 0) throw errnoError(-result, { file: this.file, offset: start });
+  }
+}
+
+function isOnExt4(path: string): boolean {
+  try {
+    return statfsSync(path).type === EXT4_SUPER_MAGIC;
+  } catch {
+    return false;
+  }
+}

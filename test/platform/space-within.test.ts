@@ -1,0 +1,144 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { Libc } from '../../src/platform/node/libc.js';
+import { openFile } from '../../src/platform/node/open-file.js';
+import { Reserver } from '../../src/platform/node/reserver.js';
+import { SpaceWithin } from '../../src/platform/node/space-within.js';
+import { Random } from '../support/random.js';
+import { scratchDirectory } from '../support/scratch.js';
+
+const MiB = 1024 * 1024;
+const KEEP = 1;
+const PUNCH = 3;
+
+/** Records what is asked of the system, in MiB; `answers` are taken one a call, then 0. */
+function recorded(answers: number[] = []) {
+  const calls: [number, number, number][] = [];
+  const fallocate = (_fd: number, mode: number, offset: number, length: number) => {
+    calls.push([mode, offset / MiB, length / MiB]);
+    return answers.shift() ?? 0;
+  };
+  const within = new SpaceWithin(new Reserver({ fallocate } as Libc, 3, () => 1e12, 'disk'));
+  const write = (from: number, to: number, size = 1000) => {
+    for (let at = from; at < to; at++) within.prepare(size * MiB, at * MiB, (at + 1) * MiB);
+  };
+  return { within, write, calls };
+}
+
+describe('space within a file of full length', () => {
+  const scratch = scratchDirectory();
+
+  it('is as much as was written in a row, 64 MiB at most, and none for short stretches', () => {
+    const { write, calls } = recorded();
+    write(0, 3);
+    write(100, 240);
+    expect(calls).toEqual([
+      [KEEP, 103, 5],
+      [KEEP, 108, 10],
+      [KEEP, 118, 20],
+      [KEEP, 138, 40],
+      [KEEP, 178, 65],
+    ]);
+  });
+
+  it('is given back where a hole begins, and at the end', () => {
+    const { within, write, calls } = recorded();
+    write(0, 5);
+    write(6, 11);
+    within.release();
+    within.release();
+    expect(calls).toEqual([
+      [KEEP, 3, 5],
+      [PUNCH, 5, 3],
+      [KEEP, 9, 5],
+      [PUNCH, 11, 3],
+    ]);
+  });
+
+  it('ends where the file does', () => {
+    const { within, write, calls } = recorded();
+    write(0, 7, 7);
+    within.prepare(7 * MiB, 6.5 * MiB, 8 * MiB);
+    within.release();
+    expect(calls).toEqual([[KEEP, 3, 4]]);
+  });
+
+  it('is not given back where something was written in another order', () => {
+    const { within, write, calls } = recorded();
+    write(0, 4);
+    write(5, 7);
+    write(4, 5);
+    within.release();
+    expect(calls).toEqual([
+      [KEEP, 3, 5],
+      [PUNCH, 4, 4],
+    ]);
+  });
+
+  it('is not asked for again where there is none, or when it was stopped', () => {
+    const full = recorded([-28]);
+    full.write(0, 9);
+    expect(full.calls).toEqual([
+      [KEEP, 3, 5],
+      [PUNCH, 4, 4],
+    ]);
+    const stopped = recorded();
+    stopped.within.stop();
+    stopped.write(0, 9);
+    expect(stopped.calls).toEqual([]);
+  });
+
+  it('that cannot be given back is an error that names the file', () => {
+    const { write } = recorded([0, -5]);
+    write(0, 4);
+    expect(() => write(9, 10)).toThrow(expect.objectContaining({ code: 'io', file: 'disk' }));
+  });
+
+  it('changes neither content nor use of a file, in whatever order it is written', async () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const random = new Random(seed);
+      const path = scratch(`disk${seed}`);
+      const size = 48 * MiB;
+      const expected = Buffer.alloc(size + 3 * MiB);
+      const store = await openFile(path, 'create');
+      await store.truncate(size);
+      const writing: unknown[] = [];
+      let used = 0;
+      for (let at = 0; at < size; ) {
+        const length = (1 + random.below(12)) * 256 * 1024;
+        const kind = random.below(12);
+        if (kind === 0) at += length;
+        else if (kind === 1) await store.zero(at, Math.min(length, size - at));
+        else {
+          const from = kind === 2 ? Math.max(0, at - length) : at;
+          writing.push(store.write(from, expected.subarray(from, from + length).fill(seed)));
+          at = from + length;
+        }
+      }
+      await Promise.all(writing);
+      await store.close();
+      for (let at = 0; at < expected.length; at += 4096) if (expected[at] !== 0) used += 4096;
+      const content = readFileSync(path);
+      expect(content.equals(expected.subarray(0, content.length)), `seed ${seed}`).toBe(true);
+      expect(expected.subarray(content.length).every((byte) => byte === 0)).toBe(true);
+      expect(statSync(path).blocks * 512 - used, `seed ${seed}`).toBeLessThan(MiB);
+    }
+  });
+
+  it('is not touched in a file that was reserved as a whole, and goes with one that is emptied', async () => {
+    const path = scratch('whole');
+    const store = await openFile(path, 'create');
+    await store.preallocate(32 * MiB, 'falloc');
+    for (let at = 0; at < 6; at++) await store.write(at * MiB, new Uint8Array(MiB).fill(1));
+    await store.close();
+    expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(32 * MiB);
+
+    writeFileSync(path, 'an older image');
+    const failed = await openFile(path, 'create');
+    await failed.truncate(32 * MiB);
+    for (let at = 0; at < 6; at++) await failed.write(at * MiB, new Uint8Array(MiB).fill(1));
+    expect(failed.discard()).toBe('emptied');
+    await failed.close();
+    expect(statSync(path)).toMatchObject({ size: 0, blocks: 0 });
+  });
+});
