@@ -115,7 +115,7 @@ export class FileStore implements ByteStore {
 
   write(offset: number, bytes: Uint8Array): MaybePromise<void> {
     const end = offset + bytes.length;
-    if (offset < this.#size) this.#within?.prepare(this.#size, offset, end);
+    this.#within?.prepare(this.#size, offset, end);
     if (end > this.#size && !this.fixedSize) {
       this.#ahead?.prepare(this.#size, offset, end);
       this.#size = end;

@@ -55,8 +55,8 @@ export class Reserver {
     return this.free() >= PLENTY * length && this.libc.fallocate(this.fd, FALLOC_KEEP_SIZE, start, length) >= 0;
   }
 
-  /** Gives back what lies behind the file's end. Throws an `ImageError` if the system does not take it. */
-  cut(size: number): void {
+  /** Sets the file's size, if only to what it is, and gives back what lies behind. Throws what the system says, as an `ImageError`. */
+  resize(size: number): void {
     try {
       ftruncateSync(this.fd, size);
     } catch (error) {
@@ -64,7 +64,7 @@ export class Reserver {
     }
   }
 
-  /** Gives back [start, end), of which nothing was written. Throws as `cut` does. */
+  /** Gives back [start, end), part of the file, of which nothing was written. Throws as `resize` does. */
   punch(start: number, end: number): void {
     const result = this.libc.fallocate(this.fd, FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, start, end - start);
     if (result < 0) throw errnoError(-result, { file: this.file, offset: start });

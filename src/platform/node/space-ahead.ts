@@ -16,19 +16,23 @@ export class SpaceAhead {
     this.skip(size, offset);
     if (!this.#able || end <= this.#end || end < LEAST) return;
     const start = Math.max(this.#end, size);
-    // What fails may have reserved a part.
+    // What fails may have reserved a part, which is used up or given back at the end.
     this.#end = end + Math.min(MOST, end);
     this.#able = this.reserver.reserve(start, this.#end);
-    if (!this.#able) this.release(size);
   }
 
   /**
    * [size, end) is about to become part of the file without being written: a hole. A file in which holes are made gets no
    * more space ahead, or most of it would have to be given back at once.
+   *
+   * Writes that are under way may end beyond what the system takes for the file's size: so it is made to contain the hole
+   * first, for only within a file can one be made, and what lies behind waits for the end.
    */
   skip(size: number, end: number): void {
-    if (Math.min(end, this.#end) - size < GAP) return;
-    this.release(size);
+    const stop = Math.min(end, this.#end);
+    if (stop - size < GAP) return;
+    this.reserver.resize(end);
+    this.reserver.punch(size, stop);
     this.#able = false;
   }
 
@@ -37,10 +41,13 @@ export class SpaceAhead {
     this.#end = 0;
   }
 
-  /** Gives back what lies beyond the file's `size` bytes; throws an `ImageError` if the system does not take it. */
+  /**
+   * Gives back what lies beyond the file's `size` bytes, once nothing is being written any more; throws an `ImageError` if the
+   * system does not take it.
+   */
   release(size: number): void {
     const isThere = this.#end > size;
     this.#end = 0;
-    if (isThere) this.reserver.cut(size);
+    if (isThere) this.reserver.resize(size);
   }
 }

@@ -16,7 +16,7 @@ export class SpaceWithin {
 
   constructor(private readonly reserver: Reserver) {}
 
-  /** A file of `size` bytes is about to be written at [offset, end), which begins within it. */
+  /** A file of `size` bytes is about to be written at [offset, end). To be told of all writes, appended ones too. */
   prepare(size: number, offset: number, end: number): void {
     // Written in another order, or once more.
     if (end <= this.#front) return;
