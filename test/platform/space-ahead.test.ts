@@ -1,24 +1,14 @@
 import { closeSync, openSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Libc } from '../../src/platform/node/libc.js';
 import { openFile } from '../../src/platform/node/open-file.js';
 import { Reserver } from '../../src/platform/node/reserver.js';
 import { SpaceAhead } from '../../src/platform/node/space-ahead.js';
+import { recordedFallocate } from '../support/recorded-fallocate.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const MiB = 1024 * 1024;
 const KEEP = 1;
 const PLENTY = 1e12;
-
-/** Only what is asked for; `answers` are taken one a call, then 0. */
-function recorder(answers: number[] = []): { libc: Libc; calls: [number, number, number][] } {
-  const calls: [number, number, number][] = [];
-  const fallocate = (_fd: number, mode: number, offset: number, length: number) => {
-    calls.push([mode, offset / MiB, length / MiB]);
-    return answers.shift() ?? 0;
-  };
-  return { libc: { fallocate } as Libc, calls };
-}
 
 describe('space ahead of a growing file', () => {
   const scratch = scratchDirectory();
@@ -33,7 +23,7 @@ describe('space ahead of a growing file', () => {
   };
 
   it('is as much as the file has, 64 MiB at most, and none for short files', () => {
-    const { libc, calls } = recorder();
+    const { libc, calls } = recordedFallocate();
     const ahead = new SpaceAhead(new Reserver(libc, 3, () => PLENTY));
     for (let mib = 0; mib < 200; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
     expect(calls).toEqual([
@@ -47,21 +37,21 @@ describe('space ahead of a growing file', () => {
   });
 
   it('is not asked for again where there is none', () => {
-    const { libc, calls } = recorder([-28]);
+    const { libc, calls } = recordedFallocate([-28]);
     const ahead = new SpaceAhead(new Reserver(libc, fileOf(40 * MiB), () => PLENTY));
     for (let mib = 4; mib < 40; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
     expect(calls).toEqual([[KEEP, 4, 6]]);
   });
 
   it('is not taken where little is left', () => {
-    const { libc, calls } = recorder();
+    const { libc, calls } = recordedFallocate();
     const ahead = new SpaceAhead(new Reserver(libc, fileOf(40 * MiB), () => 20 * MiB));
     for (let mib = 4; mib < 40; mib++) ahead.prepare(mib * MiB, mib * MiB, (mib + 1) * MiB);
     expect(calls).toEqual([]);
   });
 
   it('that cannot be given back is an error that names the file', () => {
-    const { libc } = recorder();
+    const { libc } = recordedFallocate();
     const fd = openSync(scratch(''), 'r');
     onTestFinished(() => closeSync(fd));
     const ahead = new SpaceAhead(new Reserver(libc, fd, () => PLENTY, 'grown'));
@@ -70,7 +60,7 @@ describe('space ahead of a growing file', () => {
   });
 
   it('ends where the file was cut', () => {
-    const { libc, calls } = recorder();
+    const { libc, calls } = recordedFallocate();
     const ahead = new SpaceAhead(new Reserver(libc, 3, () => PLENTY));
     ahead.prepare(8 * MiB, 8 * MiB, 9 * MiB);
     ahead.truncated();

@@ -1,24 +1,20 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Libc } from '../../src/platform/node/libc.js';
 import { openFile } from '../../src/platform/node/open-file.js';
 import { Reserver } from '../../src/platform/node/reserver.js';
 import { SpaceWithin } from '../../src/platform/node/space-within.js';
 import { Random } from '../support/random.js';
+import { recordedFallocate } from '../support/recorded-fallocate.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const MiB = 1024 * 1024;
 const KEEP = 1;
 const PUNCH = 3;
 
-/** Records what is asked of the system, in MiB; `answers` are taken one a call, then 0. */
+/** A file in MiB, and what is asked of the system for it. */
 function recorded(answers: number[] = []) {
-  const calls: [number, number, number][] = [];
-  const fallocate = (_fd: number, mode: number, offset: number, length: number) => {
-    calls.push([mode, offset / MiB, length / MiB]);
-    return answers.shift() ?? 0;
-  };
-  const within = new SpaceWithin(new Reserver({ fallocate } as Libc, 3, () => 1e12, 'disk'));
+  const { libc, calls } = recordedFallocate(answers);
+  const within = new SpaceWithin(new Reserver(libc, 3, () => 1e12, 'disk'));
   const write = (from: number, to: number, size = 1000) => {
     for (let at = from; at < to; at++) within.prepare(size * MiB, at * MiB, (at + 1) * MiB);
   };

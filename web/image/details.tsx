@@ -15,6 +15,7 @@ import {
 import { unpacking } from '../intake/unpack.js';
 import { snapshot } from '../output/output.js';
 import { knownFormats } from '../shell/engine.js';
+import { Notice } from '../shell/notice.js';
 import { exactSize, lastPart, sizeText } from '../shell/text.js';
 import './details.css';
 import { factsOf } from './facts.js';
@@ -201,8 +202,4 @@ function Unlock({ file, format, message }: { file: ImageFile; format: string; me
       {tried.value && <p>{message}</p>}
     </Notice>
   );
-}
-
-export function Notice({ kind, children }: { kind: 'warn' | 'bad'; children: preact.ComponentChildren }) {
-  return <div class={`notice ${kind}`}>{typeof children === 'string' ? <p>{children}</p> : children}</div>;
 }

@@ -1,6 +1,6 @@
 /** Said above everything else: nothing can be converted without the engine. */
-import { Notice } from '../image/details.js';
 import { engineTrouble, loadFormats } from './engine.js';
+import { Notice } from './notice.js';
 
 export function EngineTrouble() {
   if (engineTrouble.value === null) return null;

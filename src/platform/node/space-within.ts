@@ -41,10 +41,8 @@ export class SpaceWithin {
     this.#able = false;
   }
 
-  /** The file was emptied. */
+  /** The file was emptied: nothing is reserved any more. */
   emptied(): void {
-    this.#start = 0;
-    this.#front = 0;
     this.#end = 0;
   }
 
