@@ -8,6 +8,7 @@ import {
   readFileSync,
   type Stats,
   statSync,
+  truncateSync,
   unlinkSync,
 } from 'node:fs';
 import { ImageError } from '../../errors.js';
@@ -138,7 +139,18 @@ function lockKind(mode: Mode, { share }: OpenFileOptions): LockKind {
   return share ? 'shared' : 'read';
 }
 
+/**
+ * Empties a file through a descriptor of its own, closed at once. The descriptor that is written to stays for the data
+ * alone: ext4 writes a file out when the first descriptor after its emptying is closed (ext4(5), auto_da_alloc), and
+ * the end of a conversion would wait for that.
+ */
 function empty(fd: number, path: string): void {
+  try {
+    truncateSync(`/proc/self/fd/${fd}`, 0);
+    return;
+  } catch {
+    // Another system, or /proc is not there.
+  }
   try {
     ftruncateSync(fd, 0);
   } catch (error) {
