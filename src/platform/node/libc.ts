@@ -1,5 +1,5 @@
 /**
- * What Node's fs module lacks: holes, space reservation, open-file-description locks, copy offload.
+ * What Node's fs module lacks: holes, space reservation, open-file-description locks, copy offload, the page cache.
  *
  * The calls go to the C library through koffi, an optional dependency. It is loaded when the first file is opened, never
  * at start-up; where it cannot be loaded (or on another system than 64-bit Linux, whose constants these are) `libc()`
@@ -18,6 +18,11 @@ export const FALLOC_KEEP_SIZE = 0x01;
 export const FALLOC_PUNCH_HOLE = 0x02;
 export const FALLOC_ZERO_RANGE = 0x10;
 
+/** cachestat(2): number of the call, and the lengths of its two structures in 64-bit words; an empty range is the file. */
+const CACHESTAT = 451;
+const CACHESTAT_RANGE = 2;
+const CACHESTAT_RESULT = 5;
+
 const { EINTR } = constants.errno;
 
 /** Each call returns what the C function returns, or `-errno`. Offsets and lengths are bytes. */
@@ -30,6 +35,8 @@ export interface Libc {
   /** `argument` is read, written or both, as the request says. */
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   fcntl(fd: number, command: number, argument: Uint8Array): number;
+  /** Bytes of the file that are in memory; -errno where the kernel does not tell (before 6.5), or not this user. */
+  cachedBytes(fd: number): number;
 }
 
 /** koffi's functions that are used here. */
@@ -84,6 +91,8 @@ function bind(koffi: Koffi): Libc {
   );
   const ioctl = library.func('int ioctl(int fd, unsigned long request, ...)');
   const fcntl = library.func('int fcntl(int fd, int command, ...)');
+  const pageSize = library.func('int getpagesize()');
+  const systemCall = library.func('long syscall(long number, ...)');
 
   const call = (native: NativeFunction, ...args: unknown[]): number => {
     for (;;) {
@@ -99,6 +108,23 @@ function bind(koffi: Koffi): Libc {
     posixFallocate: (fd, offset, length) => -Number(posixFallocate(fd, offset, length)),
     ioctl: (fd, request, argument) => call(ioctl, fd, request, 'void *', argument),
     fcntl: (fd, command, argument) => call(fcntl, fd, command, 'void *', argument),
+    cachedBytes(fd) {
+      const wholeFile = new BigUint64Array(CACHESTAT_RANGE);
+      const result = new BigUint64Array(CACHESTAT_RESULT);
+      const error = call(
+        systemCall,
+        CACHESTAT,
+        'unsigned int',
+        fd,
+        'void *',
+        wholeFile,
+        'void *',
+        result,
+        'unsigned int',
+        0,
+      );
+      return error < 0 ? error : Number(result[0]) * Number(pageSize());
+    },
     async copyFileRange(from, fromOffset, to, toOffset, length) {
       const args = [from, BigInt64Array.of(BigInt(fromOffset)), to, BigInt64Array.of(BigInt(toOffset)), length, 0];
       const copied = await new Promise<number>((resolve, reject) => {

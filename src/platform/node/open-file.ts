@@ -16,6 +16,7 @@ import { errorName, systemError } from './errno.js';
 import { FileStore, type OpenedFile } from './file-store.js';
 import { type Libc, libc as loadLibc, SEEK_END } from './libc.js';
 import { type LockKind, lockFile } from './locks.js';
+import { threadPool } from './thread-pool.js';
 
 /** `-t` and `-T` of `qemu-img`. */
 export type CacheMode = 'none' | 'directsync' | 'writethrough' | 'writeback' | 'unsafe';
@@ -50,7 +51,10 @@ export async function openFile(path: string, mode: Mode, options: OpenFileOption
   const { fd, created } = openDescriptor(path, mode, options.cache);
   const descriptors: Descriptors = { fd, directFd: null };
   try {
-    const store = new FileStore(prepare(path, mode, options, created, descriptors));
+    const file = prepare(path, mode, options, created, descriptors);
+    const store = new FileStore(file);
+    const isDirect = descriptors.directFd !== null || options.cache === 'writethrough';
+    threadPool.serves({ ...file, isWritten: mode !== 'read', isDirect });
     if (store.readsZero) store.hint({ extentSize: EXTENT_SIZE });
     return store;
   } catch (error) {

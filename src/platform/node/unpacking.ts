@@ -14,6 +14,7 @@ import { systemError } from './errno.js';
 import { FileStore } from './file-store.js';
 import { libc } from './libc.js';
 import { freeSpace } from './space.js';
+import { threadPool } from './thread-pool.js';
 
 /** How Node unpacks. */
 export const nodeUnpacking: Unpacking = {
@@ -36,6 +37,7 @@ function decodeZstd(packed: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array
 
 function throughTransform(format: string, create: () => Transform): StreamDecoder {
   return async function* decode(packed) {
+    threadPool.computes();
     const input = Readable.from(packed, { objectMode: false });
     const transform = create();
     input.on('error', (error) => transform.destroy(error));
