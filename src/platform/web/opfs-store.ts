@@ -27,16 +27,24 @@ export class OpfsStore implements ByteStore {
     this.readsZero = empty;
   }
 
-  /** Opens `file` and empties it. Throws `locked` while another handle to it is open, in any tab. */
+  /**
+   * Opens `file` and empties it. Throws `locked` while another handle to it is open, in any tab.
+   *
+   * The handle that empties is not the one that writes: file systems write a file out when the first handle after its
+   * emptying is closed (ext4's auto_da_alloc), and the end of a conversion would wait for that. An empty file is not
+   * emptied again, for the same reason.
+   */
   static async create(file: FileSystemFileHandle): Promise<OpfsStore> {
     const handle = await openHandle(file);
+    if (handle.getSize() === 0) return new OpfsStore(file.name, handle, true);
     try {
       handle.truncate(0);
-      return new OpfsStore(file.name, handle, true);
     } catch (thrown) {
-      handle.close();
       throw storageError(thrown, file.name);
+    } finally {
+      handle.close();
     }
+    return new OpfsStore(file.name, await openHandle(file), true);
   }
 
   /** Opens `file` as it is. Throws `locked` while another handle to it is open, in any tab. */
