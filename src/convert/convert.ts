@@ -5,9 +5,10 @@
  *     plan ─► run ─► read ─► scan, compress ─┼─► queue, first in, first out ─► place ─► write
  *     plan ─► run ─► read ─► scan, compress ─┘
  *
- * Up to `parallel` runs are in flight, from the first byte read to the last byte written. Whatever order they get ready
- * in, they are placed in the order of the disk, so the target's layout depends on the input alone. Writes start in
- * that order too and may overlap. With `outOfOrder` a target of fixed layout takes runs as they get ready.
+ * Up to `parallel` runs are in flight, from the first byte read to the last byte written, or to where nothing but zeros
+ * was found. Whatever order they get ready in, they are placed in the order of the disk, so the target's layout depends
+ * on the input alone. Writes start in that order too and may overlap. With `outOfOrder` a target of fixed layout takes
+ * runs as they get ready.
  *
  * The first error ends it: nothing new starts, what is in flight is waited for, and that error is thrown.
  */
@@ -183,8 +184,9 @@ class Conversion {
     this.#prepare(entry, entry.buffer.bytes).then(
       (prepared) => {
         entry.prepared = prepared;
-        if (this.#failure !== undefined) this.#release(entry);
-        else this.#placeReady();
+        // Zeros that had to be read to be found wait for their turn without a buffer: what comes after them is read.
+        if (this.#failure !== undefined || !holdsBytes(prepared)) this.#release(entry);
+        if (this.#failure === undefined) this.#placeReady();
       },
       (error) => {
         this.#release(entry);
@@ -341,6 +343,10 @@ class Conversion {
     this.#wake = null;
     wake?.();
   }
+}
+
+function holdsBytes(prepared: PreparedRun | null): boolean {
+  return prepared?.pieces.some(({ kind }) => kind !== 'zero') ?? false;
 }
 
 /** The same failure, saying what was being done; an abort stays as it is. */

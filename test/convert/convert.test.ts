@@ -86,6 +86,28 @@ describe('convertImage', () => {
     expect(kernels.held).toBe(0);
   });
 
+  it('reads on through zeros that nobody told of while a run before them is under way', async () => {
+    const source = new ModelImage([
+      { kind: 'data', length: RUN },
+      { kind: 'zero', length: 20 * RUN },
+    ]);
+    // Nobody tells: all is said to be data.
+    source.extents = (start, length) => dataDisk(21).extents(start, length);
+    const target = new ModelWriter(source.size);
+    const kernels = new PlainKernels();
+    let atFirstEnd = 0;
+    source.onRead = async (offset) => {
+      if (offset > 0) return;
+      await sleep(30);
+      atFirstEnd = source.reads.length;
+    };
+    await convertImage(source, target, kernels, { ...DEFAULTS, parallel: 4 });
+    // As many as may wait for their turn.
+    expect(atFirstEnd).toBe(16);
+    expect(kernels.mostHeld).toBeLessThanOrEqual(4);
+    expect(Buffer.compare(target.bytes, source.content(0, source.size))).toBe(0);
+  });
+
   it('reads one run after the other with -m 1', async () => {
     const source = dataDisk(6);
     const target = new ModelWriter(source.size);
