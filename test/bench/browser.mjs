@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
+import { warmMemory } from './memory.mjs';
 import { childSeconds, processorSeconds, residentBytes } from './processes.mjs';
 import { writeDisk } from './program-files.mjs';
 import { median } from './statistics.mjs';
@@ -103,6 +104,7 @@ async function byPage(page, { source, format, compress }) {
     );
     return { promise };
   });
+  warmMemory(data);
   await page.getByRole('button', { name: 'Convert' }).click();
   const { status, seconds } = await ended.evaluate(({ promise }) => promise);
   if (status !== 'Done') throw new Error(status);
@@ -112,6 +114,7 @@ async function byPage(page, { source, format, compress }) {
 
 async function byCommand(_page, { source, sourceFormat, format, compress }) {
   const args = ['convert', '-f', sourceFormat, '-O', format, ...(compress ? ['-c'] : []), source, file('out')];
+  warmMemory(data);
   const seconds = await timed(async () => execFileSync(process.execPath, ['dist/cli.js', ...args]));
   rmSync(file('out'));
   return seconds;
@@ -122,6 +125,7 @@ async function byCopy(page, { source }) {
     document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'copy' })),
   );
   await page.locator('#copy').setInputFiles(source);
+  warmMemory(data);
   const seconds = await page.evaluate(async () => {
     const worker = new Worker('copy-worker.js');
     const told = (word) =>

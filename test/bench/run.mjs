@@ -8,6 +8,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { folder, rootFileSystem } from './image.mjs';
+import { warmMemory } from './memory.mjs';
 import { median } from './statistics.mjs';
 
 const { values: flags } = parseArgs({
@@ -65,17 +66,6 @@ function prepareSources() {
   if (!fresh(sources.plain)) convert(raw, sources.plain);
   if (!fresh(sources.zlib)) convert('-c', '-W', '-m', '16', raw, sources.zlib);
   if (!fresh(sources.zstd)) convert('-c', '-W', '-m', '16', ...ZSTD, raw, sources.zstd);
-}
-
-/**
- * Makes sure that the free memory is really there. A virtual machine may have given it back to its host, and getting it
- * again costs several times what a conversion does; it would hit whoever comes first, not whoever is slow.
- */
-function warmMemory(bytes) {
-  const file = join('/dev/shm', `diskloom-bench-${process.pid}`);
-  const megabytes = String(Math.ceil((2.5 * bytes) / 1e6));
-  spawnSync('dd', ['if=/dev/zero', `of=${file}`, 'bs=1M', `count=${megabytes}`], { stdio: 'ignore' });
-  rmSync(file, { force: true });
 }
 
 /** One run as a whole process: wall and processor seconds, peak resident MiB, size of the result. */
