@@ -71,6 +71,15 @@ function launch() {
   });
 }
 
+let warming = 0;
+
+/** Its processor seconds are nobody's. */
+function warm() {
+  const before = childSeconds();
+  warmMemory(data);
+  warming += childSeconds() - before;
+}
+
 async function timed(action) {
   const start = performance.now();
   await action();
@@ -104,7 +113,7 @@ async function byPage(page, { source, format, compress }) {
     );
     return { promise };
   });
-  warmMemory(data);
+  warm();
   await page.getByRole('button', { name: 'Convert' }).click();
   const { status, seconds } = await ended.evaluate(({ promise }) => promise);
   if (status !== 'Done') throw new Error(status);
@@ -114,7 +123,7 @@ async function byPage(page, { source, format, compress }) {
 
 async function byCommand(_page, { source, sourceFormat, format, compress }) {
   const args = ['convert', '-f', sourceFormat, '-O', format, ...(compress ? ['-c'] : []), source, file('out')];
-  warmMemory(data);
+  warm();
   const seconds = await timed(async () => execFileSync(process.execPath, ['dist/cli.js', ...args]));
   rmSync(file('out'));
   return seconds;
@@ -125,7 +134,7 @@ async function byCopy(page, { source }) {
     document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'copy' })),
   );
   await page.locator('#copy').setInputFiles(source);
-  warmMemory(data);
+  warm();
   const seconds = await page.evaluate(async () => {
     const worker = new Worker('copy-worker.js');
     const told = (word) =>
@@ -192,9 +201,9 @@ async function compare(context, address) {
           pair.pageWork = processorSeconds(folder) - start;
         },
         async () => {
-          const start = processorSeconds(folder) + childSeconds();
+          const start = processorSeconds(folder) + childSeconds() - warming;
           pair.rival = await each.rival(page, each);
-          pair.rivalWork = processorSeconds(folder) + childSeconds() - start;
+          pair.rivalWork = processorSeconds(folder) + childSeconds() - warming - start;
         },
       ];
       for (const one of run % 2 ? both.reverse() : both) await one();
