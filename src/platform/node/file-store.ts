@@ -13,6 +13,7 @@ import { copyRange } from './copy-range.js';
 import { systemError } from './errno.js';
 import { applyHints } from './file-hints.js';
 import { type Channel, readChannel, writeChannel } from './file-io.js';
+import type { FileSystem } from './file-system.js';
 import { fileExtents } from './holes.js';
 import type { Libc } from './libc.js';
 import { Reserver } from './reserver.js';
@@ -30,6 +31,9 @@ const truncateFile = promisify(ftruncate);
  */
 const TRANSFER = 768 * 1024;
 
+/** Bytes, where a request takes a while however short it is. */
+const DISTANT_TRANSFER = 4 * 1024 * 1024;
+
 /** Offset, length and memory address that direct I/O needs at most; bytes. */
 const DIRECT_ALIGNMENT = 4096;
 
@@ -44,6 +48,7 @@ export interface OpenedFile {
   /** The same file without the page cache (O_DIRECT), null if that was not asked for. */
   readonly directFd: number | null;
   readonly kind: 'regular' | 'device';
+  readonly fileSystem: FileSystem;
   readonly size: number;
   /** The file did not exist before. */
   readonly created: boolean;
@@ -61,7 +66,7 @@ export type Discarded = 'removed' | 'emptied' | 'left';
 
 export class FileStore implements ByteStore {
   readonly name: string;
-  readonly transfer = TRANSFER;
+  readonly transfer: number;
   readonly readsZero: boolean;
   readonly requestAlignment: number;
   /** Absent where nothing can be known: for devices, and without the C library. */
@@ -81,13 +86,14 @@ export class FileStore implements ByteStore {
     const { libc, fd, kind } = file;
     this.#file = file;
     this.name = file.name;
+    this.transfer = file.fileSystem === 'distant' ? DISTANT_TRANSFER : TRANSFER;
     this.readsZero = file.fresh;
     this.requestAlignment = file.directFd === null ? 1 : SECTOR;
     this.#size = file.size;
     this.#written = file.fresh ? 0 : Number.POSITIVE_INFINITY;
     this.#reads = readChannel(file.name, TRANSFER);
     this.#writes = writeChannel(file.name);
-    const reserver = file.fresh && file.directFd === null ? Reserver.of(libc, fd, file.name) : null;
+    const reserver = Reserver.of(file);
     this.#ahead = reserver && new SpaceAhead(reserver);
     this.#within = reserver && new SpaceWithin(reserver);
     if (libc !== null && kind === 'regular') this.extents = (offset, length) => fileExtents(libc, fd, offset, length);

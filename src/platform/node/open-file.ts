@@ -14,6 +14,7 @@ import {
 import { ImageError } from '../../errors.js';
 import { errorName, systemError } from './errno.js';
 import { FileStore, type OpenedFile } from './file-store.js';
+import { fileSystemOf } from './file-system.js';
 import { type Libc, libc as loadLibc, SEEK_END } from './libc.js';
 import { type LockKind, lockFile } from './locks.js';
 import { threadPool } from './thread-pool.js';
@@ -129,6 +130,7 @@ function prepare(
     ...descriptors,
     name: path,
     kind,
+    fileSystem: fileSystemOf(path),
     size: fresh ? 0 : kind === 'regular' ? stats.size : deviceSize(libc, fd, stats),
     created,
     fresh,

@@ -7,13 +7,11 @@
  *
  * Nobody sees what is reserved: it reads as zeros or lies beyond the file's end. What was not used is given back.
  */
-import { ftruncateSync, statfsSync } from 'node:fs';
+import { ftruncateSync } from 'node:fs';
 import { errnoError, systemError } from './errno.js';
+import type { OpenedFile } from './file-store.js';
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, type Libc } from './libc.js';
 import { freeSpace } from './space.js';
-
-/** statfs(2): `f_type` of ext2, ext3 and ext4; what the older two cannot do they say. */
-const EXT4_SUPER_MAGIC = 0xef53;
 
 /** Bytes: shorter stretches are not worth a call, and never is more reserved than was written in a row already. */
 export const LEAST = 4 * 1024 * 1024;
@@ -36,17 +34,17 @@ export class Reserver {
   ) {}
 
   /** Null where there is nothing to gain. */
-  static of(libc: Libc | null, fd: number, path: string): Reserver | null {
-    if (libc === null || !isOnExt4(path)) return null;
+  static of({ libc, fd, name, fileSystem, fresh, directFd }: OpenedFile): Reserver | null {
+    if (libc === null || fileSystem !== 'ext4' || !fresh || directFd !== null) return null;
     const free = () => {
       try {
-        return freeSpace(path);
+        return freeSpace(name);
       } catch {
         // Renamed or removed meanwhile.
         return 0;
       }
     };
-    return new Reserver(libc, fd, free, path);
+    return new Reserver(libc, fd, free, name);
   }
 
   /** Reserves [start, end), whatever the file's size, which stays. False: not all of it, perhaps a part. */
@@ -68,13 +66,5 @@ export class Reserver {
   punch(start: number, end: number): void {
     const result = this.libc.fallocate(this.fd, FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, start, end - start);
     if (result < 0) throw errnoError(-result, { file: this.file, offset: start });
-  }
-}
-
-function isOnExt4(path: string): boolean {
-  try {
-    return statfsSync(path).type === EXT4_SUPER_MAGIC;
-  } catch {
-    return false;
   }
 }

@@ -10,7 +10,7 @@
  * libuv reads the environment when the pool gets its first job, and not again. So the variable always says what the files
  * opened so far call for; in a conversion the target comes last, and the first job after it.
  */
-import { fstatSync, statfsSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import type { OpenedFile } from './file-store.js';
 import type { Libc } from './libc.js';
 
@@ -19,21 +19,11 @@ const VARIABLE = 'UV_THREADPOOL_SIZE';
 /** As many as a conversion can have units in flight. */
 const MANY = 16;
 
-/** statfs(2), `f_type`: local file systems that let one buffered write at a time into a file. */
-const TAKING_TURNS: ReadonlySet<number> = new Set([
-  0xef53, // ext2, ext3, ext4
-  0x58465342, // XFS
-  0x9123683e, // Btrfs
-  0xf2f52010, // F2FS
-  0x01021994, // tmpfs
-  0x794c7630, // overlayfs
-]);
-
 /** Of the blocks that a file has. The rest may be reserved and never written, and nobody reads that. */
 const NEARLY_ALL = 0.9;
 
 /** A file as it was opened. */
-export interface PoolFile extends Pick<OpenedFile, 'name' | 'fd' | 'kind' | 'fresh' | 'libc'> {
+export interface PoolFile extends Pick<OpenedFile, 'fd' | 'kind' | 'fileSystem' | 'fresh' | 'libc'> {
   readonly isWritten: boolean;
   /** Transfers go past the page cache, or each write waits for the disk. */
   readonly isDirect: boolean;
@@ -75,9 +65,9 @@ export class ThreadPool {
 /** That of this process. */
 export const threadPool = new ThreadPool(process.env);
 
-function waits({ name, fd, kind, fresh, libc, isWritten, isDirect }: PoolFile): boolean {
+function waits({ fd, kind, fileSystem, fresh, libc, isWritten, isDirect }: PoolFile): boolean {
   if (kind === 'device' || isDirect) return true;
-  if (isWritten && !takesTurns(name)) return true;
+  if (isWritten && fileSystem === 'distant') return true;
   return !fresh && !isInMemory(libc, fd);
 }
 
@@ -85,12 +75,4 @@ function isInMemory(libc: Libc | null, fd: number): boolean {
   if (libc === null) return false;
   const cached = libc.cachedBytes(fd);
   return cached >= 0 && cached >= fstatSync(fd).blocks * 512 * NEARLY_ALL;
-}
-
-function takesTurns(path: string): boolean {
-  try {
-    return TAKING_TURNS.has(statfsSync(path).type);
-  } catch {
-    return false;
-  }
 }

@@ -12,6 +12,7 @@ import { decodeZstdStream } from '../../codecs/zstd.js';
 import type { Scratch, Unpacking } from '../../unpack/unpacking.js';
 import { systemError } from './errno.js';
 import { FileStore } from './file-store.js';
+import { fileSystemOf } from './file-system.js';
 import { libc } from './libc.js';
 import { freeSpace } from './space.js';
 import { threadPool } from './thread-pool.js';
@@ -64,6 +65,7 @@ async function createScratch(): Promise<Scratch> {
       fd,
       directFd: null,
       kind: 'regular',
+      fileSystem: fileSystemOf(directory),
       size: 0,
       created: false,
       fresh: true,
