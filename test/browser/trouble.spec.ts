@@ -24,6 +24,7 @@ test('a full quota is told as what it is', async ({ page, context, address, imag
   await session.send('Storage.overrideQuotaForOrigin', { origin: new URL(address).origin, quotaSize: 4 * MIB });
   await begin(page, { source: images.qcow2, format: 'raw', name: 'x.img' });
   expect(await outcome(page)).toMatch(/^Failed: .*No space left on device, or the storage quota/);
+  await expect(page.getByText(/^x\.img, after [\d,]+ bytes$/)).toBeVisible();
   expect(await opfsFiles(page)).toEqual([]);
 });
 

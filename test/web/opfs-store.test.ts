@@ -102,6 +102,19 @@ describe('OpfsStore', () => {
     expect(file.log).toEqual(['flush', 'close']);
   });
 
+  it('is made in a file that another handle has emptied, if it was not empty', async () => {
+    const { handle, log } = fakeFile();
+    const file = { name: 'c0ffee', createSyncAccessHandle: async () => handle } as unknown as FileSystemFileHandle;
+    const first = await OpfsStore.create(file, 'disk.raw');
+    expect(first.name).toBe('disk.raw');
+    first.write(0, Uint8Array.of(1, 2));
+    await first.close();
+    const second = await OpfsStore.create(file);
+    expect(second.size).toBe(0);
+    expect(second.readsZero).toBe(true);
+    expect(log).toEqual(['write 0+2', 'close', 'truncate 0', 'close']);
+  });
+
   it('says that another tab holds the file', async () => {
     const createSyncAccessHandle = () => Promise.reject(new DOMException('held', 'NoModificationAllowedError'));
     const file = { name: 'x', createSyncAccessHandle } as unknown as FileSystemFileHandle;

@@ -33,23 +33,25 @@ export class OpfsStore implements ByteStore {
    * The handle that empties is not the one that writes: file systems write a file out when the first handle after its
    * emptying is closed (ext4's auto_da_alloc), and the end of a conversion would wait for that. An empty file is not
    * emptied again, for the same reason.
+   *
+   * `name` is what messages call it; files of OPFS may have names that say nothing.
    */
-  static async create(file: FileSystemFileHandle): Promise<OpfsStore> {
-    const handle = await openHandle(file);
-    if (handle.getSize() === 0) return new OpfsStore(file.name, handle, true);
+  static async create(file: FileSystemFileHandle, name: string = file.name): Promise<OpfsStore> {
+    const handle = await openHandle(file, name);
+    if (handle.getSize() === 0) return new OpfsStore(name, handle, true);
     try {
       handle.truncate(0);
     } catch (thrown) {
-      throw storageError(thrown, file.name);
+      throw storageError(thrown, name);
     } finally {
       handle.close();
     }
-    return new OpfsStore(file.name, await openHandle(file), true);
+    return new OpfsStore(name, await openHandle(file, name), true);
   }
 
   /** Opens `file` as it is. Throws `locked` while another handle to it is open, in any tab. */
   static async open(file: FileSystemFileHandle): Promise<OpfsStore> {
-    return new OpfsStore(file.name, await openHandle(file), false);
+    return new OpfsStore(file.name, await openHandle(file, file.name), false);
   }
 
   get size(): number {
@@ -125,10 +127,10 @@ export class OpfsStore implements ByteStore {
   }
 }
 
-async function openHandle(file: FileSystemFileHandle): Promise<FileSystemSyncAccessHandle> {
+async function openHandle(file: FileSystemFileHandle, name: string): Promise<FileSystemSyncAccessHandle> {
   try {
     return await file.createSyncAccessHandle();
   } catch (thrown) {
-    throw storageError(thrown, file.name);
+    throw storageError(thrown, name);
   }
 }

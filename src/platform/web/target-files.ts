@@ -30,7 +30,9 @@ export class TargetFiles {
   async create(path: string): Promise<Target> {
     const { place, onFinalising } = this;
     const name = lastPart(path);
-    const target = await (place.kind === 'directory' ? openTargetIn(place, name) : openTarget(place, onFinalising));
+    const target = await (place.kind === 'directory'
+      ? openTargetIn(place, name)
+      : openTarget(place, name, onFinalising));
     this.#made.set(name, target);
     return { ...target, store: new MeteredStore(path, target.store, this.traffic.meter) };
   }

@@ -16,16 +16,20 @@ export interface Target {
 }
 
 /**
- * Opens `file` for a new image; what it held is lost, at once in OPFS, in the end for a chosen file. `onFinalising` is
- * told before the browser moves a chosen file into place.
+ * Opens `file` for a new image; what it held is lost, at once in OPFS, in the end for a chosen file. `name` is what messages
+ * call one of OPFS; `onFinalising` is told before the browser moves a chosen file into place.
  */
-export async function openTarget(file: FileSystemFileHandle, onFinalising: () => void): Promise<Target> {
+export async function openTarget(
+  file: FileSystemFileHandle,
+  name: string,
+  onFinalising: () => void = () => {},
+): Promise<Target> {
   const path = await pathInOpfs(file);
   if (path === null) {
     const store = await WritableStore.create(file, onFinalising);
     return { store, discard: () => store.abandon(), remove: async () => {} };
   }
-  const store = await OpfsStore.create(file);
+  const store = await OpfsStore.create(file, name);
   return { store, discard: () => store.empty(), remove: () => removeFromOpfs(path) };
 }
 
@@ -36,7 +40,7 @@ export async function openTarget(file: FileSystemFileHandle, onFinalising: () =>
 export async function openTargetIn(folder: FileSystemDirectoryHandle, name: string): Promise<Target> {
   if ((await pathInOpfs(folder)) === null)
     throw new ImageError('unsupported', 'The files of an image can only be made in OPFS', { file: folder.name });
-  return openTarget(await fileIn(folder, name), () => {});
+  return openTarget(await fileIn(folder, name), name);
 }
 
 /** Names from the root of OPFS down to `entry`; null: it lies elsewhere. */

@@ -36,7 +36,7 @@ export async function runUnpacking(
   const decoder = DECODERS.get(packingOf(head) ?? '');
   if (decoder === undefined) throw new ImageError('invalid', 'The file is not compressed');
   const kernels = await createWebKernels({ workers: 0 });
-  const { store, discard, remove } = await openTarget(target, () => {});
+  const { store, discard, remove } = await openTarget(target, name);
   const step = everySoOften(onStep);
   const counted: StreamDecoder = async function* (packed) {
     for await (const piece of decoder(packed)) {
