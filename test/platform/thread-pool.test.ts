@@ -52,6 +52,7 @@ describe('the size of the thread pool', () => {
     ['a source of which nobody knows', () => [file(null), target()]],
     ['a source of which the kernel does not tell', () => [file(-38), target()]],
     ['a source that is a device', () => [file(MiB, { kind: 'device' }), target()]],
+    ['a source a network away, in memory or not', () => [file(MiB, { fileSystem: 'distant' }), target()]],
     ['a target past the page cache', () => [file(MiB), target({ isDirect: true })]],
     ['a target that is a device', () => [file(MiB), target({ kind: 'device', fresh: false })]],
     ['a target a network away', () => [file(MiB), target({ fileSystem: 'distant' })]],

@@ -65,9 +65,8 @@ export class ThreadPool {
 /** That of this process. */
 export const threadPool = new ThreadPool(process.env);
 
-function waits({ fd, kind, fileSystem, fresh, libc, isWritten, isDirect }: PoolFile): boolean {
-  if (kind === 'device' || isDirect) return true;
-  if (isWritten && fileSystem === 'distant') return true;
+function waits({ fd, kind, fileSystem, fresh, libc, isDirect }: PoolFile): boolean {
+  if (kind === 'device' || fileSystem === 'distant' || isDirect) return true;
   return !fresh && !isInMemory(libc, fd);
 }
 
