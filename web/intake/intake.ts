@@ -1,6 +1,7 @@
 /** The files that the page was given, and which of them are images of their own. */
 import { batch, computed, signal } from '@preact/signals';
-import { ImageError, type Inspection, inspect, type RemoteFile } from '../../src/platform/web/index.js';
+import { type ImageError, type Inspection, inspect, type RemoteFile } from '../../src/platform/web/index.js';
+import { failureOf } from '../shell/failure.js';
 import { unpackedFile } from './unpack.js';
 
 /** A file of this machine, or on a web server. */
@@ -76,7 +77,7 @@ async function takeIn(files: readonly ImageFile[], completes: boolean): Promise<
     const subjects = completes ? candidates.value.map(({ file }) => pool.get(file.name) ?? file) : plain;
     await lookAtAll(subjects);
   } catch (thrown) {
-    candidates.value = files.map((file) => ({ file, inspection: null, error: asImageError(thrown) }));
+    candidates.value = files.map((file) => ({ file, inspection: null, error: failureOf(thrown) }));
   } finally {
     looking.value -= 1;
   }
@@ -114,12 +115,8 @@ async function look(file: ImageFile, options: Parameters<typeof inspect>[1] = {}
   try {
     return { file, inspection: await inspect(file, { references: othersThan(file), ...options }), error: null };
   } catch (thrown) {
-    return { file, inspection: null, error: asImageError(thrown) };
+    return { file, inspection: null, error: failureOf(thrown) };
   }
-}
-
-function asImageError(thrown: unknown): ImageError {
-  return thrown instanceof ImageError ? thrown : new ImageError('io', String(thrown));
 }
 
 /** Without the files that belong to another one; what is known by its content before what may be anything. */

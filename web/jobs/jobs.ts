@@ -5,7 +5,7 @@ import {
   type ConvertReport,
   convert,
   Hold,
-  ImageError,
+  type ImageError,
   type OptionValues,
   type SourceOptions,
   type Survey,
@@ -28,6 +28,7 @@ import {
   snapshot,
 } from '../output/output.js';
 import { workspace } from '../shell/engine.js';
+import { failureOf } from '../shell/failure.js';
 import { pickFile } from '../shell/pickers.js';
 import { Pace, type PaceReading } from './pace.js';
 
@@ -185,7 +186,7 @@ async function runJob(job: Job): Promise<void> {
   } catch (thrown) {
     if (target !== null && task.chosenFile === null) await (await workspace).remove(target);
     batch(() => {
-      job.error.value = errorOf(thrown);
+      job.error.value = failureOf(thrown);
       job.stage.value = 'failed';
     });
   }
@@ -278,15 +279,8 @@ export async function workOnResult<T>(
   try {
     outcome.value = await work({ onProgress, signal: job.stop.signal });
   } catch (thrown) {
-    outcome.value = errorOf(thrown);
+    outcome.value = failureOf(thrown);
   }
   job.stage.value = 'done';
   void runQueue();
-}
-
-function errorOf(thrown: unknown): ImageError {
-  if (thrown instanceof ImageError) return thrown;
-  // A fault of this page, not of the image.
-  console.error(thrown);
-  return new ImageError('io', thrown instanceof Error ? thrown.message : String(thrown));
 }
