@@ -29,8 +29,7 @@ export class CheckedFile {
   readonly clusterSize: number;
   readonly isExtended: boolean;
   readonly hasDataFile: boolean;
-  /** Entries of an L2 table, and bytes of one. */
-  readonly l2Entries: number;
+  /** Bytes of an entry of an L2 table. */
   readonly l2EntrySize: number;
   refcounts: StoredRefcounts;
   /** As the latest check has found it. */
@@ -52,7 +51,6 @@ export class CheckedFile {
     this.isExtended = hasExtendedL2(header);
     this.hasDataFile = hasDataFile(header);
     this.l2EntrySize = l2EntrySizeOf(header);
-    this.l2Entries = this.clusterSize / this.l2EntrySize;
     this.refcounts = new StoredRefcounts(header, source, writable, refcountTable);
   }
 
@@ -118,6 +116,16 @@ export class CheckedFile {
     await readPadded(this.source, offset, into);
   }
 
+  /**
+   * Reads an L2 table. Returns how many entries to look at: behind the last one that is not zero there is nothing to find,
+   * and a damaged L1 table refers to very many tables beyond the end of the file, of which nothing is even read.
+   */
+  async readL2(offset: number, into: Uint8Array): Promise<number> {
+    if (offset >= this.source.size) return 0;
+    await this.read(offset, into);
+    return Math.ceil(lengthWithoutZeros(into) / this.l2EntrySize);
+  }
+
   async flush(): Promise<void> {
     if (this.#request.flush) await this.store.flush();
   }
@@ -180,6 +188,14 @@ export class CheckedFile {
     await this.store.write(0, bytes);
     await this.flush();
   }
+}
+
+/** Bytes up to the last one that is not zero, rounded up to 4; `bytes` begin and end on such a multiple of their buffer. */
+function lengthWithoutZeros({ buffer, byteOffset, byteLength }: Uint8Array): number {
+  const words = new Uint32Array(buffer, byteOffset, byteLength / 4);
+  let count = words.length;
+  while (count > 0 && words[count - 1] === 0) count--;
+  return count * 4;
 }
 
 async function readRefcountTable(header: QcowHeader, source: ByteSource): Promise<Uint8Array> {

@@ -40,9 +40,9 @@ class CopiedFlags {
     const refcount = await file.refcounts.get(Math.floor(entry.l2Offset / file.clusterSize));
     if (refcount === null) return;
     if ((refcount === 1) !== isCopied(entry.high)) await this.#wrongL1(entry, refcount);
-    await file.read(entry.l2Offset, this.#table);
+    const used = await file.readL2(entry.l2Offset, this.#table);
     let changes = 0;
-    for (let index = 0; index < file.l2Entries; index++) {
+    for (let index = 0; index < used; index++) {
       const changed = this.#checkL2(index);
       if (isPending(changed) ? await changed : changed) changes++;
     }

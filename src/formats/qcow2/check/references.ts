@@ -98,14 +98,14 @@ export class References {
       if (l2Offset % this.file.clusterSize !== 0) {
         this.corruption(`ERROR l2_offset=${hexOffset(l2Offset)}: Table is not cluster aligned; L1 entry corrupted`);
       }
-      await this.#readL2(l2Offset);
-      await new L2Check(this, viewOf(this.#l2Table), l2Offset, isActive).run();
+      const used = await this.#readL2(l2Offset);
+      await new L2Check(this, viewOf(this.#l2Table), l2Offset, isActive).run(used);
     }
   }
 
-  async #readL2(offset: number): Promise<void> {
+  async #readL2(offset: number): Promise<number> {
     try {
-      await this.file.read(offset, this.#l2Table);
+      return await this.file.readL2(offset, this.#l2Table);
     } catch (error) {
       this.file.say('ERROR: I/O error in check_refcounts_l2');
       throw error;
