@@ -94,14 +94,21 @@ export async function convert(page: Page, folder: string, task: Task): Promise<s
 /** Names of all files in OPFS, with their folders. */
 export function opfsFiles(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
-    const files: string[] = [];
-    const visit = async (folder: FileSystemDirectoryHandle, path: string): Promise<void> => {
+    const filesIn = async (folder: FileSystemDirectoryHandle, path: string): Promise<string[]> => {
+      const files: string[] = [];
       for await (const [name, entry] of folder.entries()) {
-        if (entry.kind === 'directory') await visit(entry as FileSystemDirectoryHandle, `${path}${name}/`);
-        else files.push(path + name);
+        if (entry.kind === 'file') files.push(path + name);
+        else files.push(...(await filesIn(entry as FileSystemDirectoryHandle, `${path}${name}/`)));
       }
+      return files;
     };
-    await visit(await navigator.storage.getDirectory(), '');
-    return files;
+    for (;;) {
+      try {
+        return await filesIn(await navigator.storage.getDirectory(), '');
+      } catch (thrown) {
+        // A page has removed a folder while it was being looked into.
+        if (!(thrown instanceof DOMException && thrown.name === 'NotFoundError')) throw thrown;
+      }
+    }
   });
 }
