@@ -114,6 +114,11 @@ export function fields<const F extends Record<string, Field>>(order: 'big' | 'li
   };
 }
 
+/** Whether all bytes are zero; for metadata: runs of data go through the kernels. */
+export function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
 /** `value` rounded up to a multiple of `unit`; any positive integers. */
 export function roundUp(value: number, unit: number): number {
   const rest = value % unit;

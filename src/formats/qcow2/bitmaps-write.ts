@@ -4,7 +4,7 @@
  * Specification: QEMU, docs/interop/qcow2, "Bitmaps". For each bitmap: clusters with its bits, where any are set; then
  * its table. When all are stored, the directory that names them; then the header's extension points to that.
  */
-import { roundUp, viewOf, writeU64 } from '../../bytes.js';
+import { isZero, roundUp, viewOf, writeU64 } from '../../bytes.js';
 import { ImageError } from '../../errors.js';
 import type { BitmapInfo, BitmapStretch } from '../../image/image.js';
 import { type Bitmap, isSoundEntry } from './bitmaps.js';
@@ -250,8 +250,4 @@ async function* clustersOf(
 function fillBits(into: Uint8Array, isOne: boolean, count: number): void {
   into.fill(isOne ? 0xff : 0);
   if (isOne && count % 8 !== 0) into[into.length - 1] = (1 << (count % 8)) - 1;
-}
-
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
 }

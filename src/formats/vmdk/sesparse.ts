@@ -1,5 +1,5 @@
 /** seSparse extents, the snapshots of VMware ESXi: reading. The format is not published; the checks are QEMU's. */
-import { viewOf } from '../../bytes.js';
+import { isZero, viewOf } from '../../bytes.js';
 import { corrupt, ImageError } from '../../errors.js';
 import { type BlockMap, type BlockPlace, UNALLOCATED, ZERO } from '../../image/blocks/block-map.js';
 import { TableCache, type TablePage } from '../../image/table-cache.js';
@@ -71,10 +71,6 @@ function checkVolatile(bytes: Uint8Array): void {
   if (replayJournal !== 0n) throw new ImageError('unsupported', 'Image is dirty, Replaying journal not supported');
   if (!isZero(bytes.subarray(SESPARSE_VOLATILE.size)))
     throw new ImageError('unsupported', 'Unsupported non-zero volatile header padding');
-}
-
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
 }
 
 async function sectorAt(source: ByteSource, offset: number): Promise<Uint8Array> {
