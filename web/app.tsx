@@ -35,9 +35,9 @@ export function App() {
         <div class="columns">
           <ImageDetails />
           <OutputForm />
+          <JobCard />
+          <JobList />
         </div>
-        <JobCard />
-        <JobList />
         {isEmpty && <Formats />}
       </main>
       <UpdatePrompt />

@@ -1,5 +1,5 @@
 /** The disk as a strip: where data lies, and how far a conversion has come. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Survey } from '../../src/platform/web/index.js';
 import { percentText } from '../shell/text.js';
 import './strip.css';
@@ -20,7 +20,8 @@ export function Strip({ survey, done = null }: StripProps) {
   const paint = () => canvas.current && draw(canvas.current, survey, done);
   const latest = useRef(paint);
   latest.current = paint;
-  useEffect(() => void paint());
+  // Before the browser paints, or it would paint twice.
+  useLayoutEffect(() => void paint());
   useEffect(() => {
     const again = () => latest.current();
     const sizes = new ResizeObserver(again);

@@ -8,6 +8,7 @@ import { durationText, percentText, sizeText } from '../shell/text.js';
 import { adviceFor, placeOf } from './advice.js';
 import './jobs.css';
 import { cancel, current, discard, isActive, type Job, preparing, retry, type Stage, togglePause } from './jobs.js';
+import type { PaceReading } from './pace.js';
 import { ResultFacts } from './result.js';
 import { saveResult } from './save.js';
 import { verifyResult } from './verify.js';
@@ -16,11 +17,14 @@ import { verifyResult } from './verify.js';
 export function JobCard() {
   const job = current.value;
   const card = useRef<HTMLElement>(null);
+  const stage = job?.stage.value;
   useEffect(() => {
     // On a narrow screen it would begin out of sight.
-    if (job !== null) card.current?.scrollIntoView({ block: 'nearest', behavior: scrollBehavior() });
+    if (job !== null) card.current?.scrollIntoView({ block: 'nearest' });
   }, [job]);
-  const stage = job?.stage.value;
+  useEffect(() => {
+    if (stage === 'done' && !isWriting()) card.current?.scrollIntoView({ block: 'nearest' });
+  }, [stage]);
   return (
     <section ref={card} class={`card job ${job === null ? 'none' : stage}`} aria-label="Conversion">
       {job !== null && (
@@ -40,8 +44,9 @@ export function JobCard() {
   );
 }
 
-function scrollBehavior(): ScrollBehavior {
-  return matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth';
+/** The next conversion is being described: what the user looks at must not move away. */
+function isWriting(): boolean {
+  return document.activeElement?.matches('input, select') ?? false;
 }
 
 function statusText({ stage, held, error }: Job): string {
@@ -123,6 +128,9 @@ function CancelButton({ job }: { job: Job }) {
   );
 }
 
+/** The pace of what does not move, or has just begun to. */
+const STANDING: PaceReading = { rate: null, left: null };
+
 const PROGRESS_NAMES: Partial<Record<Stage, string>> = { verifying: 'Verification', saving: 'Saving' };
 
 function ProgressView({ job }: { job: Job }) {
@@ -149,26 +157,32 @@ function ProgressView({ job }: { job: Job }) {
   );
 }
 
+/** All of them from the start: the buttons below must not move away from under the pointer. */
 function Amounts({ job, share }: { job: Job; share: number }) {
   const progress = job.progress.value;
-  if (progress === null) return <p class="amounts quiet">Starting</p>;
-  const { done, total, rate, left, bytesRead, bytesWritten } = progress;
+  const { rate, left } = job.held.value ? STANDING : (progress ?? STANDING);
+  const isWhole = progress !== null && progress.done === progress.total;
   return (
     <dl class="amounts">
-      <Amount name="Done" value={`${percentText(share)} of ${sizeText(total)}`} />
-      <Amount name="Speed" value={job.held.value || rate === null ? '–' : `${sizeText(rate)}/s`} />
-      <Amount name="Left" value={job.held.value || left === null || done === total ? '–' : durationText(left)} />
-      {bytesRead > 0 && <Amount name="Read" value={sizeText(bytesRead)} />}
-      {bytesWritten > 0 && <Amount name="Written" value={sizeText(bytesWritten)} />}
+      <Amount name="Done" value={progress && `${percentText(share)} of ${sizeText(progress.total)}`} />
+      <Amount name="Speed" value={rate === null ? null : `${sizeText(rate)}/s`} />
+      <Amount name="Left" value={left !== null && !isWhole ? durationText(left) : null} />
+      {job.stage.value === 'converting' && (
+        <>
+          <Amount name="Read" value={progress && sizeText(progress.bytesRead)} />
+          <Amount name="Written" value={progress && sizeText(progress.bytesWritten)} />
+        </>
+      )}
     </dl>
   );
 }
 
-function Amount({ name, value }: { name: string; value: string }) {
+/** null: not known yet. */
+function Amount({ name, value }: { name: string; value: string | null }) {
   return (
     <div>
       <dt>{name}</dt>
-      <dd>{value}</dd>
+      <dd>{value ?? '–'}</dd>
     </div>
   );
 }

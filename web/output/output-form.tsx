@@ -66,7 +66,7 @@ export function OutputForm() {
       </div>
       <Options />
       <PlaceField />
-      <p class="buttons">
+      <p class="buttons go">
         <button type="submit" class="primary">
           Convert
         </button>
