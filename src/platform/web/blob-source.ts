@@ -13,7 +13,8 @@ import { BlobStream } from './blob-stream.js';
 import { storageError } from './dom-errors.js';
 
 export class BlobSource implements ByteSource {
-  readonly transfer = 2 * 1024 * 1024;
+  static readonly TRANSFER = 2 * 1024 * 1024;
+  readonly transfer = BlobSource.TRANSFER;
   readonly #blob: Blob;
   readonly #windows: ReadWindows;
   #stream: BlobStream | undefined;

@@ -22,6 +22,7 @@ import type {
   Verification,
   VerifyRequest,
 } from './protocol.js';
+import { rehearse } from './rehearsal.js';
 import { type Reply, reply } from './reply.js';
 import { runUnpacking } from './unpacking.js';
 import { runVerification } from './verify.js';
@@ -42,10 +43,11 @@ class Engine implements EngineApi {
   }
 
   async warmUp(): Promise<void> {
-    const { host } = this.#control;
+    const { host, traffic } = this.#control;
     // The conversion tries again, and tells why it fails.
     this.#warm = startWebKernels({ host }).catch(() => undefined);
-    await this.#warm;
+    const kernels = await this.#warm;
+    if (kernels !== undefined) await rehearse(kernels, traffic).catch(() => {});
   }
 
   live(lock: string): Promise<void> {

@@ -12,17 +12,24 @@ import type { Unpacking } from '../../unpack/unpacking.js';
 import { webCryptography } from './cryptography.js';
 import { PickedFile, type Traffic } from './picked-file.js';
 import type { Content } from './protocol.js';
-import type { TargetFiles } from './target-files.js';
 
 /** The name by which the commands find a picked file: one with a colon would be taken for a URL. */
 export function commandName(fileName: string): string {
   return fileName.includes(':') ? `./${fileName}` : fileName;
 }
 
+/** The files of a new image. */
+export interface NewFiles {
+  /** Whether there is a place for the file that the commands call so. */
+  takes(path: string): boolean;
+  /** Opens a file that it takes, and empties it. `discard`: as `OpenStorage.discard`. */
+  create(path: string): Promise<{ store: ByteStore; discard(): void }>;
+}
+
 /** What a task may reach: files by the last parts of their names, and those of the new image, if it makes one. */
 export interface Reach {
   readonly picked: ReadonlyMap<string, Content>;
-  readonly target: TargetFiles | null;
+  readonly target: NewFiles | null;
   readonly traffic: Traffic;
 }
 

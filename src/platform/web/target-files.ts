@@ -1,12 +1,12 @@
 /** The files of a new image: the one that the user names, and in a folder also those that the format makes beside it. */
 import { MeteredStore } from './meter.js';
 import type { Traffic } from './picked-file.js';
-import { lastPart } from './platform.js';
+import { lastPart, type NewFiles } from './platform.js';
 import type { ConvertReport, TargetPlace } from './protocol.js';
 import { openTarget, openTargetIn, type Target } from './target.js';
 
 /** Nothing happens to the files before the command creates them. */
-export class TargetFiles {
+export class TargetFiles implements NewFiles {
   /** By their names in the folder, in the order in which they were made. */
   readonly #made = new Map<string, Target>();
 
@@ -21,7 +21,6 @@ export class TargetFiles {
     private readonly onFinalising: () => void,
   ) {}
 
-  /** Whether there is a place for the file that the commands call so. */
   takes(path: string): boolean {
     return this.place.kind === 'directory' || path === this.name;
   }
