@@ -10,6 +10,7 @@ const PARTS: CommandParts = {
   format: 'qcow2',
   options: {},
   compress: false,
+  padding: 0,
   reproducible: false,
   snapshot: null,
   opening: null,
@@ -45,6 +46,19 @@ describe('the command that the page shows', () => {
       ...['-o', 'cluster_size=128k,encrypt.format=luks,encrypt.key-secret=target'],
       'driver=luks,key-secret=source,file.filename=disk.vmdk',
       'disk.qcow2',
+    ]);
+  });
+
+  it('names the zeros behind the disk as another source', () => {
+    const command = { ...PARTS, padding: 512 };
+    const zeros = 'driver=null-co,size=512,read-zeroes=on';
+    expect(words(commandLine(command))).toEqual([
+      ...['diskloom', 'convert', '-p', '--image-opts', '-O', 'qcow2'],
+      ...['file.filename=disk.vmdk', zeros, 'disk.qcow2'],
+    ]);
+    const opening = { format: 'luks', options: { 'key-secret': 'source' } };
+    expect(words(commandLine({ ...command, opening })).slice(-3)).toEqual([
+      ...['driver=luks,key-secret=source,file.filename=disk.vmdk', zeros, 'disk.qcow2'],
     ]);
   });
 

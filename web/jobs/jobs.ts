@@ -23,6 +23,7 @@ import {
   isSet,
   newPassphrase,
   options,
+  padding,
   place,
   reproducible,
   snapshot,
@@ -51,6 +52,8 @@ export interface Task {
   readonly format: string;
   readonly options: OptionValues;
   readonly compress: boolean;
+  /** Bytes of zeros that the new disk has more. */
+  readonly padding: number;
   readonly reproducible: boolean;
   /** The passphrase of the new image. */
   readonly passphrase: string;
@@ -134,6 +137,7 @@ async function prepare(): Promise<Task | null> {
     format: format.value,
     options: options.value,
     compress: compresses.value,
+    padding: padding.value,
     reproducible: reproducible.value,
     passphrase: newPassphrase.value,
     chosenFile,
@@ -208,6 +212,7 @@ function convertOptions(job: Job): ConvertOptions {
     targetName: task.name,
     options: task.options,
     compress: task.compress,
+    padding: task.padding,
     reproducible: task.reproducible,
     hold,
     signal: stop.signal,

@@ -4,7 +4,7 @@ import { sourceOptions } from '../image/source.js';
 import { chosen } from '../intake/intake.js';
 import { givenFile } from '../intake/unpack.js';
 import { commandLine } from './command.js';
-import { compresses, fileName, format, options, reproducible, snapshot } from './output.js';
+import { compresses, fileName, format, options, padding, reproducible, snapshot } from './output.js';
 
 /** Milliseconds that the button says it has worked. */
 const CONFIRMED_MS = 2000;
@@ -20,6 +20,7 @@ export function CommandLine() {
     format: format.value,
     options: options.value,
     compress: compresses.value,
+    padding: padding.value,
     reproducible: reproducible.value,
     snapshot: snapshot.value,
     opening: sourceFormat === undefined || opening === undefined ? null : { format: sourceFormat, options: opening },

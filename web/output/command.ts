@@ -8,6 +8,8 @@ export interface CommandParts {
   readonly format: string;
   readonly options: OptionValues;
   readonly compress: boolean;
+  /** Bytes of zeros behind the disk. */
+  readonly padding: number;
   readonly reproducible: boolean;
   readonly snapshot: string | null;
   /** Options of opening, with the format that they belong to; null: the name alone will do. */
@@ -16,25 +18,27 @@ export interface CommandParts {
 
 /** `diskloom convert …`, for a POSIX shell. Passphrases are read from files that are named after their ids. */
 export function commandLine(parts: CommandParts): string {
-  const { source, target, format, options, compress, reproducible, snapshot, opening } = parts;
+  const { source, target, format, options, compress, padding, reproducible, snapshot, opening } = parts;
   const secrets = [...secretIds(opening?.options ?? {}), ...secretIds(options)];
   const words = ['diskloom', 'convert', '-p'];
   for (const id of secrets) words.push('--object', `secret,id=${id},file=${id}.txt`);
   if (compress) words.push('-c');
   if (reproducible) words.push('--reproducible');
   if (snapshot !== null) words.push('-l', `snapshot.id=${snapshot}`);
-  if (opening !== null) words.push('--image-opts');
+  const byOptions = opening !== null || padding > 0;
+  if (byOptions) words.push('--image-opts');
   words.push('-O', format);
   const list = optionList(options);
   if (list !== '') words.push('-o', list);
-  const given = opening === null ? plainName(source) : openingText(source, opening);
-  return [...words, given, plainName(target)].map(quoted).join(' ');
+  words.push(byOptions ? openingText(source, opening) : plainName(source));
+  if (padding > 0) words.push(`driver=null-co,size=${padding},read-zeroes=on`);
+  return [...words, plainName(target)].map(quoted).join(' ');
 }
 
-function openingText(source: string, { format, options }: NonNullable<CommandParts['opening']>): string {
+function openingText(source: string, opening: CommandParts['opening']): string {
   const name = source.replaceAll(',', ',,');
   const file = isUrl(source) ? `file.driver=${source.split(':')[0]},file.url=${name}` : `file.filename=${name}`;
-  return [`driver=${format}`, optionList(options), file].join(',');
+  return opening === null ? file : [`driver=${opening.format}`, optionList(opening.options), file].join(',');
 }
 
 function optionList(options: OptionValues): string {

@@ -15,10 +15,12 @@ import {
   format,
   isPlain,
   isSet,
+  isTooShort,
   nameIt,
   options,
   ownPlace,
   type Place,
+  padding,
   place,
   preset,
   presets,
@@ -100,6 +102,8 @@ function Presets() {
       </div>
       <p class="why" aria-live="polite">
         {preset.value?.why ?? 'Choose a destination for its settings, or a format of your own.'}
+        {padding.value > 0 && ` This disk is filled up with ${sizeText(padding.value)} of zeros.`}
+        {isTooShort.value && ' This disk is not, and at a snapshot it cannot be filled up: enlarge the image first.'}
       </p>
     </fieldset>
   );

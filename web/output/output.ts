@@ -24,6 +24,16 @@ export const preset = signal<Preset | null>(null);
 export const snapshot = signal<string | null>(null);
 /** The passphrase of the new image; it never becomes part of a command. */
 export const newPassphrase = signal('');
+/** The bytes that the disk is short of what the destination takes; 0: none, or it does not matter. */
+const shortage = computed(() => {
+  const size = chosen.value?.inspection?.layers[0]?.virtualSize ?? 0;
+  const unit = preset.value?.wholeUnit ?? 1;
+  return (unit - (size % unit)) % unit;
+});
+/** Zeros to fill it up with. */
+export const padding = computed(() => (snapshot.value === null ? shortage.value : 0));
+/** It has to be filled up, but a disk as it was at a snapshot cannot be. */
+export const isTooShort = computed(() => shortage.value > padding.value);
 /** A name of the user's own; null: the suggested one. */
 const ownName = signal<string | null>(null);
 /** Where the result goes; null: wherever it is better. */

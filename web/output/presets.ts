@@ -8,6 +8,8 @@ export interface Preset {
   readonly compress?: boolean;
   /** Where the destination insists on a name. */
   readonly fileName?: string;
+  /** Bytes, where the destination takes only disks of whole multiples of it. */
+  readonly wholeUnit?: number;
   /** For the user: why this, and what to do with the result. */
   readonly why: string;
 }
@@ -42,7 +44,8 @@ export const PRESETS: readonly Preset[] = [
     name: 'Azure',
     format: 'vpc',
     options: { subformat: 'fixed', force_size: 'on' },
-    why: 'Azure takes fixed VHDs only, and the disk has to be a whole number of MiB. Upload it as a page blob.',
+    wholeUnit: 1024 ** 2,
+    why: 'Azure takes fixed VHDs only, of whole MiB. Upload it as a page blob.',
   },
   {
     name: 'AWS',
@@ -61,7 +64,8 @@ export const PRESETS: readonly Preset[] = [
     format: 'raw',
     options: {},
     fileName: 'disk.raw',
-    why: 'Compute Engine imports a .tar.gz with one file called disk.raw: pack the result with “tar -Sczf image.tar.gz disk.raw”.',
+    wholeUnit: 1024 ** 3,
+    why: 'Compute Engine imports a .tar.gz with one file called disk.raw, of whole GiB: pack it with “tar --format=oldgnu -Sczf image.tar.gz disk.raw”.',
   },
   {
     name: 'USB stick',

@@ -8,7 +8,7 @@ import type { Traffic } from './picked-file.js';
 import { commandName, webPlatform } from './platform.js';
 import type { ConvertProgress, ConvertReport, ConvertRequest } from './protocol.js';
 import { everySoOften } from './reports.js';
-import { imageName, pickedFiles, trustOf } from './source.js';
+import { pickedFiles, sourcesOf, trustOf } from './source.js';
 import { TargetFiles } from './target-files.js';
 
 /** What a task hears and obeys while it runs. */
@@ -50,14 +50,11 @@ export async function runConversion(
 
 /** The command line that says the same; what a page cannot ask for is at its default. */
 function commandOf(request: ConvertRequest, signal: AbortSignal): Command {
-  const { source, targetName, format, compress, options, reproducible, parallel } = request;
-  const { name, format: sourceFormat, imageOptions } = imageName(source);
+  const { source, targetName, format, compress, options, padding, reproducible, parallel } = request;
   return {
     ...CONVERT_DEFAULTS,
     ...trustOf(source),
-    sources: [name],
-    sourceFormat,
-    imageOptions,
+    ...sourcesOf(source, padding),
     snapshot: source.snapshot === null ? null : { idOrName: source.snapshot },
     target: commandName(targetName),
     targetFormat: format,

@@ -87,6 +87,11 @@ export interface ConvertOptions extends SourceOptions {
   compress?: boolean;
   /** Create options of the target's format by `qemu-img`'s names: `{ cluster_size: 65536 }`. */
   options?: OptionValues;
+  /**
+   * Bytes of zeros that the new disk has behind the old one, a multiple of 512: some clouds take disks of whole MiB or GiB
+   * only. Not for the disk as it was at a snapshot.
+   */
+  padding?: number;
   /** UUIDs and times follow from the request, so that the same conversion makes the same file; default: fresh ones. */
   reproducible?: boolean;
   /** Runs in flight, 1 to 16; default 8. The result is the same for any number. */
@@ -123,6 +128,7 @@ export function convert(source: Content, target: TargetPlace, options: ConvertOp
     format,
     compress: options.compress ?? false,
     options: options.options ?? {},
+    padding: options.padding ?? 0,
     reproducible: options.reproducible ?? false,
     parallel: options.parallel ?? 8,
     workers: options.workers,

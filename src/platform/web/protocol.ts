@@ -40,6 +40,8 @@ export interface ConvertRequest {
   format: string;
   compress: boolean;
   options: OptionValues;
+  /** Bytes of zeros behind the disk, whole sectors. */
+  padding: number;
   /** UUIDs and times follow from the request. */
   reproducible: boolean;
   parallel: number;
