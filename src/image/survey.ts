@@ -4,7 +4,7 @@
  * A survey costs metadata reads only, and a bounded number of them: in a fragmented image a cell is judged by its first
  * extents alone.
  */
-import type { Image } from './image.js';
+import type { Extent, Image } from './image.js';
 
 /** Shares of each cell, 0 to 255; what is neither is unallocated. */
 export interface Survey {
@@ -14,6 +14,11 @@ export interface Survey {
   zero: Uint8Array;
   /** Of the data: what is stored compressed. */
   compressed: Uint8Array;
+  /**
+   * Byte of the image's file, if there is only one, up to which its plain data reach: more than the file has, and it is cut
+   * off.
+   */
+  end: number;
 }
 
 /** Questions that one cell is worth. */
@@ -27,6 +32,7 @@ export async function* surveyDisk(disk: Image, count: number): AsyncGenerator<Su
     data: new Uint8Array(count),
     zero: new Uint8Array(count),
     compressed: new Uint8Array(count),
+    end: 0,
   };
   while (survey.known < count) {
     const start = Math.floor((disk.size * survey.known) / count);
@@ -36,17 +42,20 @@ export async function* surveyDisk(disk: Image, count: number): AsyncGenerator<Su
     survey.data[survey.known] = share(seen.data);
     survey.zero[survey.known] = share(seen.zero);
     survey.compressed[survey.known] = share(seen.compressed);
+    survey.end = Math.max(survey.end, seen.end);
     survey.known++;
     yield survey;
   }
 }
 
-/** Bytes of each kind in the part of [start, end) that was looked at. */
+/** Bytes of each kind in the part of [start, end) that was looked at, and up to where its data reach in the file. */
 async function look(disk: Image, start: number, end: number) {
-  const seen = { total: 0, data: 0, zero: 0, compressed: 0 };
+  const seen = { total: 0, data: 0, zero: 0, compressed: 0, end: 0 };
   for (let at = start, answers = 0; at < end && answers < MOST_ANSWERS; answers++) {
-    for (const { length, kind, compressed } of await disk.extents(at, end - at)) {
+    for (const extent of await disk.extents(at, end - at)) {
+      const { length, kind, compressed } = extent;
       seen.total += length;
+      seen.end = Math.max(seen.end, endInFile(extent));
       if (kind === 'data') seen.data += length;
       if (kind === 'zero') seen.zero += length;
       if (compressed) seen.compressed += length;
@@ -54,4 +63,9 @@ async function look(disk: Image, start: number, end: number) {
     }
   }
   return seen;
+}
+
+function endInFile({ kind, length, hostOffset, file, depth }: Extent): number {
+  const isOwn = kind === 'data' && depth === 0 && file === undefined;
+  return isOwn && hostOffset !== null ? hostOffset + length : 0;
 }

@@ -1,5 +1,6 @@
 /** The region that says what the chosen image is. */
 import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import type { Inspection } from '../../src/platform/web/index.js';
 import { fileInputId } from '../intake/drop-zone.js';
 import {
@@ -82,7 +83,7 @@ function Opened({ file, inspection }: { file: ImageFile; inspection: Inspection 
       )}
       {isLocked && <Unlock file={file} format={layers[0]!.format} message={trouble.message} />}
       {trouble !== null && !isLocked && missingFile.value === null && <Notice kind="bad">{trouble.message}</Notice>}
-      {warningsOf(file, inspection).map((text) => (
+      {warningsOf(file, inspection, currentSurvey.value).map((text) => (
         <Notice key={text} kind="warn">
           {text}
         </Notice>
@@ -181,25 +182,32 @@ function Snapshots({ inspection: { layers } }: { inspection: Inspection }) {
 /** Takes the passphrase of an encrypted image; it stays on this page. */
 function Unlock({ file, format, message }: { file: ImageFile; format: string; message: string }) {
   const tried = useSignal(false);
+  const field = useRef<HTMLInputElement>(null);
   const unlock = async (event: SubmitEvent) => {
     event.preventDefault();
     const passphrase = String(new FormData(event.currentTarget as HTMLFormElement).get('passphrase'));
     const keyOption = knownFormats.value.find(({ name }) => name === format)?.keyOption;
     if (!keyOption) return;
     rememberPassphrase(file.name, passphrase, keyOption);
+    tried.value = false;
     await lookAgain(file, passphrase, keyOption);
     tried.value = true;
+    field.current?.select();
   };
   return (
     <Notice kind="warn">
       <form class="unlock" onSubmit={(event) => void unlock(event)}>
         <p class="field">
           <label for="passphrase">Passphrase of the image</label>
-          <input id="passphrase" name="passphrase" type="password" required autocomplete="off" />
+          <input ref={field} id="passphrase" name="passphrase" type="password" required autocomplete="off" />
         </p>
         <button type="submit">Unlock</button>
       </form>
-      {tried.value && <p>{message}</p>}
+      {tried.value && <p role="alert">{isWrongPassphrase(message) ? 'This passphrase does not open it.' : message}</p>}
     </Notice>
   );
+}
+
+function isWrongPassphrase(message: string): boolean {
+  return message.includes('Invalid password');
 }

@@ -1,6 +1,7 @@
 /** What a person should know of an image before converting it. */
-import type { Inspection, NodeInfo } from '../../src/platform/web/index.js';
+import type { Inspection, NodeInfo, Survey } from '../../src/platform/web/index.js';
 import type { ImageFile } from '../intake/intake.js';
+import { sizeText } from '../shell/text.js';
 
 /** Endings of file names that promise a format, and the driver that reads it. */
 const PROMISES: Readonly<Record<string, string>> = {
@@ -16,13 +17,21 @@ const PROMISES: Readonly<Record<string, string>> = {
 };
 
 const VHD_FOOTER = 512;
+/** Bytes: the last cluster of an image need not be all there, and none is larger. */
+const LARGEST_CLUSTER = 2 * 1024 ** 2;
 
 /** In the order of their weight. */
-export function warningsOf(file: ImageFile, { layers, warnings }: Inspection): string[] {
+export function warningsOf(file: ImageFile, inspection: Inspection, survey: Survey | null): string[] {
+  const { layers, warnings } = inspection;
   const [top] = layers;
   if (top === undefined) return warnings;
   const found: string[] = [];
   const data = top.specific?.data ?? {};
+  const missing = missingBytes(file, inspection, survey);
+  if (missing > 0)
+    found.push(
+      `It is cut off: at least ${sizeText(missing)} are missing at its end, and the disk reads as zeros there. A download that ended too early looks like this.`,
+    );
   if (data.corrupt === true)
     found.push('The image is marked as corrupt. Converting reads what it can; check the result before you rely on it.');
   if (top.dirty)
@@ -39,6 +48,12 @@ export function warningsOf(file: ImageFile, { layers, warnings }: Inspection): s
   if ('url' in file && file.etag === null && file.lastModified === null)
     found.push('Its server does not tell when the file was changed: be sure that nobody changes it meanwhile.');
   return [...found, ...warnings.filter((text) => !text.includes('stands at its end'))];
+}
+
+/** Bytes of data that the image says it has, beyond the end of its only file. */
+function missingBytes(file: ImageFile, { files, layers }: Inspection, survey: Survey | null): number {
+  if (survey === null || files.length !== layers.length || survey.end <= file.size + LARGEST_CLUSTER) return 0;
+  return survey.end - file.size;
 }
 
 function isFixed(file: ImageFile, top: NodeInfo): boolean {

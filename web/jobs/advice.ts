@@ -8,6 +8,14 @@ export function placeOf({ file, offset }: ImageError): string | null {
   return parts.length === 0 ? null : parts.join(', ');
 }
 
+/** Failures that the same conversion meets again, until something of it is changed. */
+const LASTING: readonly ImageError['code'][] = ['invalid', 'unsupported', 'corrupt', 'not-found'];
+
+/** The same again may do. */
+export function mayPass(error: ImageError | null): boolean {
+  return error !== null && !LASTING.includes(error.code);
+}
+
 /** For the user; `intoFile`: the result was to go into a file that they chose. */
 export function adviceFor(error: ImageError, intoFile: boolean): string {
   switch (error.code) {
@@ -26,7 +34,7 @@ export function adviceFor(error: ImageError, intoFile: boolean): string {
     case 'unsupported':
       return 'Another output format or other options may do. On the command line more is possible than in a browser.';
     case 'invalid':
-      return 'Change the options above, then convert again.';
+      return 'Change the options, then convert again.';
     case 'denied':
       return 'The browser was not allowed to do this. Choose the file again and allow it.';
     case 'disconnected':

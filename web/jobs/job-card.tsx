@@ -1,13 +1,25 @@
 /** The conversion at hand: how far it is, and what came of it. */
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import type { RefObject } from 'preact';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { formatWords } from '../image/facts.js';
 import { Strip } from '../image/strip.js';
 import { FINALISING } from '../shell/pickers.js';
 import { durationText, percentText, sizeText } from '../shell/text.js';
-import { adviceFor, placeOf } from './advice.js';
+import { adviceFor, mayPass, placeOf } from './advice.js';
 import './jobs.css';
-import { cancel, current, discard, isActive, type Job, preparing, retry, type Stage, togglePause } from './jobs.js';
+import {
+  asked,
+  cancel,
+  current,
+  discard,
+  isActive,
+  isPreparing,
+  type Job,
+  retry,
+  type Stage,
+  togglePause,
+} from './jobs.js';
 import type { PaceReading } from './pace.js';
 import { ResultFacts } from './result.js';
 import { saveResult } from './save.js';
@@ -20,13 +32,20 @@ export function JobCard() {
   const stage = job?.stage.value;
   useEffect(() => {
     // On a narrow screen it would begin out of sight.
-    if (job !== null) card.current?.scrollIntoView({ block: 'nearest' });
-  }, [job]);
+    if (asked.value > 0) card.current?.scrollIntoView({ block: 'nearest' });
+  }, [asked.value]);
   useEffect(() => {
     if (stage === 'done' && !isWriting()) card.current?.scrollIntoView({ block: 'nearest' });
   }, [stage]);
+  const keepFocus = useKeptFocus(card);
   return (
-    <section ref={card} class={`card job ${job === null ? 'none' : stage}`} aria-label="Conversion">
+    <section
+      ref={card}
+      class={`card job ${job === null ? 'none' : stage}`}
+      aria-label="Conversion"
+      tabIndex={-1}
+      {...keepFocus}
+    >
       {job !== null && (
         <header class="job-head">
           <h2>{job.task.name}</h2>
@@ -37,11 +56,27 @@ export function JobCard() {
         </header>
       )}
       <p class="status" role="status">
-        {job !== null ? statusText(job) : preparing.value > 0 ? 'Waiting' : ''}
+        {job !== null ? statusText(job) : isPreparing.value ? 'Waiting' : ''}
       </p>
       {job !== null && <Body job={job} />}
     </section>
   );
+}
+
+/** A button that goes away must not take the focus with it: the card has it then. */
+function useKeptFocus(card: RefObject<HTMLElement | null>) {
+  const isInside = useRef(false);
+  useLayoutEffect(() => {
+    if (isInside.current && document.activeElement === document.body) card.current?.focus({ preventScroll: true });
+  });
+  return {
+    onFocusIn: () => {
+      isInside.current = true;
+    },
+    onFocusOut: ({ relatedTarget }: FocusEvent) => {
+      if (relatedTarget !== null) isInside.current = card.current?.contains(relatedTarget as Node) ?? false;
+    },
+  };
 }
 
 /** The next conversion is being described: what the user looks at must not move away. */
@@ -64,7 +99,7 @@ function statusText({ stage, held, error }: Job): string {
     case 'done':
       return 'Done';
     case 'failed':
-      return `Failed: ${error.value?.message}`;
+      return `Failed: ${error.value?.message.replaceAll('\n', ' ')}`;
   }
 }
 
@@ -75,40 +110,44 @@ function Body({ job }: { job: Job }) {
       {stage !== 'failed' && <ProgressView job={job} />}
       {stage === 'failed' && <Failure job={job} />}
       {stage === 'done' && <ResultFacts job={job} />}
-      <p class="buttons">
-        {stage === 'converting' && (
-          <button type="button" onClick={() => togglePause(job)}>
-            {job.held.value ? 'Resume' : 'Pause'}
-          </button>
-        )}
-        {isActive(job) && <CancelButton job={job} />}
-        {stage === 'failed' && (
-          <button type="button" class="primary" onClick={() => retry(job)}>
-            Try again
-          </button>
-        )}
-        {job.task.chosenFile === null && (
-          <button
-            type="button"
-            class={stage === 'done' ? 'primary' : ''}
-            disabled={stage !== 'done'}
-            onClick={() => void saveResult(job)}
-          >
-            Save
-          </button>
-        )}
-        {stage === 'done' && (
-          <button type="button" onClick={() => void verifyResult(job)}>
-            Verify
-          </button>
-        )}
-        {(stage === 'done' || stage === 'failed') && (
-          <button type="button" class="plain" onClick={() => void discard(job)}>
-            {stage === 'done' && job.task.chosenFile === null ? 'Discard' : 'Dismiss'}
-          </button>
-        )}
-      </p>
+      <Buttons job={job} />
     </>
+  );
+}
+
+/** Save is always in the same place, and Discard far from where any other button was: who clicks early loses nothing. */
+function Buttons({ job }: { job: Job }) {
+  const stage = job.stage.value;
+  const isDone = stage === 'done';
+  return (
+    <p class="buttons">
+      {job.task.chosenFile === null && (
+        <button type="button" class={isDone ? 'primary' : ''} disabled={!isDone} onClick={() => void saveResult(job)}>
+          Save
+        </button>
+      )}
+      {stage === 'converting' && (
+        <button type="button" onClick={() => togglePause(job)}>
+          {job.held.value ? 'Resume' : 'Pause'}
+        </button>
+      )}
+      {isActive(job) && <CancelButton job={job} />}
+      {stage === 'failed' && mayPass(job.error.value) && (
+        <button type="button" class="primary" onClick={() => retry(job)}>
+          Try again
+        </button>
+      )}
+      {isDone && (
+        <button type="button" onClick={() => void verifyResult(job)}>
+          Verify
+        </button>
+      )}
+      {(isDone || stage === 'failed') && (
+        <button type="button" class="plain last" onClick={() => void discard(job)}>
+          {isDone && job.task.chosenFile === null ? 'Discard' : 'Dismiss'}
+        </button>
+      )}
+    </p>
   );
 }
 

@@ -60,14 +60,20 @@ function Row({ job }: { job: Job }) {
   );
 }
 
-/** The size of a result, or what has gone wrong. */
+/** The size of a result, and whether it is safe; or what has gone wrong. */
 function Outcome({ job: { error, saved, savedInto, result } }: { job: Job }) {
   const trouble = error.value ?? (saved.value ? null : savedInto.value);
-  if (!(trouble instanceof ImageError))
-    return <span class="quiet">{sizeText(result.value?.report.fileSize ?? 0)}</span>;
+  if (trouble instanceof ImageError) {
+    return (
+      <span class="bad">
+        {trouble === error.value ? 'Failed' : 'Not saved'}: {trouble.message}
+      </span>
+    );
+  }
   return (
-    <span class="bad" title={trouble.message}>
-      {trouble === error.value ? 'failed' : 'not saved'}
+    <span class="quiet">
+      {sizeText(result.value?.report.fileSize ?? 0)}
+      {saved.value && ', saved'}
     </span>
   );
 }

@@ -94,12 +94,12 @@ export const jobs = signal<readonly Job[]>([]);
 export const isActive = ({ stage }: Job) => ['converting', 'finalising', 'verifying', 'saving'].includes(stage.value);
 const isWaiting = (job: Job) => job.stage.value === 'waiting';
 
-/** Conversions that are asked for, while it is still being found out of what. */
-export const preparing = signal(0);
+/** A conversion is asked for, and it is still being found out of what. */
+export const isPreparing = signal(false);
 /** The one that runs, or else the next, or else the last one that did; null also while the next one is being prepared. */
 export const current = computed(() => {
   const next = jobs.value.find(isActive) ?? jobs.value.find(isWaiting);
-  return next ?? (preparing.value > 0 ? null : (jobs.value.at(-1) ?? null));
+  return next ?? (isPreparing.value ? null : (jobs.value.at(-1) ?? null));
 });
 export const busy = computed(() => jobs.value.some((job) => isActive(job) || isWaiting(job)));
 /** Leaving the page would lose something. */
@@ -109,26 +109,36 @@ export const unsaved = computed(
 
 let lastId = 0;
 
-/** Queues what the form says. */
+/** How many conversions were asked for. */
+export const asked = signal(0);
+
+/** Queues what the form says; not twice while it is still being found out of what. */
 export async function enqueue(): Promise<void> {
-  preparing.value += 1;
+  if (isPreparing.value) return;
+  isPreparing.value = true;
   try {
     const task = await prepare();
-    if (task !== null) addJob(task);
+    if (task !== null)
+      batch(() => {
+        addJob(task);
+        asked.value += 1;
+      });
   } finally {
-    preparing.value -= 1;
+    isPreparing.value = false;
   }
   void runQueue();
 }
 
 /** null: the user has thought better of it. */
 async function prepare(): Promise<Task | null> {
+  // First of all: browsers show the dialog only at once after a click.
+  const isChosen = place.value === 'file';
+  const chosenFile = isChosen ? await pickFile(fileName.value) : null;
+  if (isChosen && chosenFile === null) return null;
   await settled();
   const candidate = chosen.value;
   if (candidate === null) return null;
   const name = fileName.value;
-  const chosenFile = place.value === 'file' ? await pickFile(name) : null;
-  if (place.value === 'file' && chosenFile === null) return null;
   return {
     file: candidate.file,
     references: othersThan(candidate.file),

@@ -1,7 +1,7 @@
 /** The form: where the disk goes, as what, with which options, under which name. */
 import { formatWords } from '../image/facts.js';
 import { chosen } from '../intake/intake.js';
-import { busy, enqueue } from '../jobs/jobs.js';
+import { busy, enqueue, isPreparing } from '../jobs/jobs.js';
 import { canPickFile, canPickFolder, FINALISING } from '../shell/pickers.js';
 import { sizeText } from '../shell/text.js';
 import { CommandLine } from './command-line.js';
@@ -9,6 +9,7 @@ import { OptionField } from './option-field.js';
 import {
   bestPlace,
   chooseFormat,
+  choosePlain,
   choosePreset,
   compress,
   fileName,
@@ -16,6 +17,7 @@ import {
   isPlain,
   isSet,
   isTooShort,
+  nameEnded,
   nameIt,
   options,
   ownPlace,
@@ -63,6 +65,7 @@ export function OutputForm() {
             title={isSet.value ? 'The files find each other by their names: without / \\ : * ? " < > |' : undefined}
             value={fileName.value}
             onInput={(event) => nameIt(event.currentTarget.value)}
+            onBlur={nameEnded}
           />
         </p>
       </div>
@@ -72,7 +75,11 @@ export function OutputForm() {
         <button type="submit" class="primary">
           Convert
         </button>
-        {busy.value && <span class="quiet">It starts when those before it are done.</span>}
+        {isPreparing.value ? (
+          <span class="quiet">It starts when the file is unpacked.</span>
+        ) : (
+          busy.value && <span class="quiet">It starts when those before it are done.</span>
+        )}
       </p>
       <CommandLine />
     </form>
@@ -91,12 +98,7 @@ function Presets() {
           </label>
         ))}
         <label class="chip">
-          <input
-            type="radio"
-            name="preset"
-            checked={preset.value === null}
-            onChange={() => chooseFormat(format.value)}
-          />
+          <input type="radio" name="preset" checked={preset.value === null} onChange={choosePlain} />
           <span>Elsewhere</span>
         </label>
       </div>

@@ -53,20 +53,32 @@ const EXTENSIONS: Readonly<Record<string, string>> = { raw: 'img', vpc: 'vhd', p
 const KNOWN_ENDING =
   /\.(img|raw|bin|dd|iso|qcow2?|qed|vdi|vhdx?|vmdk|hdd|hds|dmg|luks|cloop|ova|tar)(\.(gz|xz|zst|bz2))?$/i;
 
+const ending = computed(() => `.${EXTENSIONS[format.value] ?? format.value}`);
+
 export const suggestedName = computed(() => {
   const source = chosen.value?.file.name;
   if (source === undefined) return '';
   if (preset.value?.fileName) return preset.value.fileName;
   const base = source.replace(KNOWN_ENDING, '');
-  const name = `${base}.${EXTENSIONS[format.value] ?? format.value}`;
+  const name = base + ending.value;
   // Nobody wants to write over what is being read.
   return name === source ? `${base}-converted${name.slice(base.length)}` : name;
 });
 export const fileName = computed(() => ownName.value ?? suggestedName.value);
 
-/** Takes a name of the user's; an empty one gives way to the suggestion. */
+/** Takes a name of the user's, as far as it is typed. */
 export function nameIt(name: string): void {
-  ownName.value = name === '' ? null : name;
+  ownName.value = name;
+}
+
+/** It is typed: an empty one gives way to the suggestion. */
+export function nameEnded(): void {
+  if (ownName.value === '') ownName.value = null;
+}
+
+/** A name of the user's keeps up with the format, if it has an ending that says one. */
+function endName(): void {
+  ownName.value = ownName.value?.replace(KNOWN_ENDING, ending.value) ?? null;
 }
 
 /** The user has made a choice: it is kept when another image comes. */
@@ -80,7 +92,13 @@ export function chooseFormat(name: string): void {
     options.value = {};
     newPassphrase.value = '';
     preset.value = null;
+    endName();
   });
+}
+
+/** Keeps all settings, for no destination in particular. */
+export function choosePlain(): void {
+  preset.value = null;
 }
 
 /** Takes over what a destination wants. */
@@ -91,6 +109,8 @@ export function choosePreset(chosenPreset: Preset): void {
     options.value = { ...chosenPreset.options };
     compress.value = chosenPreset.compress ?? false;
     preset.value = chosenPreset;
+    if (chosenPreset.fileName !== undefined) ownName.value = null;
+    else endName();
   });
 }
 

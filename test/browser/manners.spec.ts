@@ -1,0 +1,104 @@
+/** What a person runs into who clicks early, twice, or wrongly. */
+import { execFileSync } from 'node:child_process';
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Locator, Page } from '@playwright/test';
+import { expect, test } from './fixtures.js';
+import { qemuImg } from './images.js';
+import { begin, outcome } from './page.js';
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+
+async function box(locator: Locator) {
+  const { x, y, width, height } = (await locator.boundingBox())!;
+  return { left: x, right: x + width, top: y, bottom: y + height };
+}
+
+test('who clicks where a button was loses nothing', async ({ page, images }) => {
+  await begin(page, { source: images.vast, format: 'qcow2', name: 'x.qcow2' });
+  await button(page, 'Pause').click();
+  const before = await Promise.all(['Save', 'Resume', 'Cancel'].map((name) => box(button(page, name))));
+  await button(page, 'Resume').click();
+  expect(await outcome(page)).toBe('Done');
+  const discard = await box(button(page, 'Discard'));
+  for (const { left, right } of before) expect(discard.left >= right || discard.right <= left).toBe(true);
+  expect((await box(button(page, 'Save'))).left).toBe(before[0]!.left);
+});
+
+test('the card and its buttons are in sight, on a wide screen and a narrow one', async ({ page, images }) => {
+  for (const size of [
+    { width: 1280, height: 720 },
+    { width: 390, height: 844 },
+  ]) {
+    await page.setViewportSize(size);
+    await begin(page, { source: images.packed, format: 'qcow2', name: 'x.qcow2' });
+    expect(await outcome(page)).toBe('Done');
+    await expect(button(page, 'Save')).toBeInViewport({ ratio: 1 });
+    await button(page, 'Discard').click();
+    await page.evaluate(() => scrollTo(0, 0));
+    if (size.width > 1000) await expect(button(page, 'Convert')).toBeInViewport({ ratio: 1 });
+  }
+});
+
+test('what must be changed is not offered to be tried again', async ({ page, images }) => {
+  await page.getByLabel('Disk image').setInputFiles(images.packed);
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('qcow2');
+  await page.getByRole('textbox', { name: 'Cluster size' }).fill('banana');
+  await button(page, 'Convert').click();
+  expect(await outcome(page)).toContain('Failed');
+  await expect(button(page, 'Try again')).toHaveCount(0);
+  await page.getByRole('textbox', { name: 'Cluster size' }).fill('128K');
+  await button(page, 'Convert').click();
+  expect(await outcome(page)).toBe('Done');
+});
+
+test('a button that goes away leaves the focus to its card', async ({ page, images }) => {
+  await begin(page, { source: images.packed, format: 'qcow2', name: 'x.qcow2' });
+  expect(await outcome(page)).toBe('Done');
+  await button(page, 'Verify').focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('Verified')).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Conversion' })).toBeFocused();
+});
+
+test('the name is the user’s while it is typed, and keeps up with the format', async ({ page, images }) => {
+  await page.getByLabel('Disk image').setInputFiles(images.packed);
+  const name = page.getByRole('textbox', { name: 'File name' });
+  await name.fill('x');
+  await name.fill('');
+  await expect(name).toHaveValue('');
+  await name.blur();
+  await expect(name).toHaveValue('packed.img');
+  await name.fill('server.img');
+  await page.getByRole('combobox', { name: 'Output format' }).selectOption('vdi');
+  await expect(name).toHaveValue('server.vdi');
+  await page.getByRole('radio', { name: 'Google Cloud' }).check();
+  await expect(name).toHaveValue('disk.raw');
+});
+
+test('an image that is cut off is told of before it is converted', async ({ page, images }) => {
+  const image = join(images.folder, 'cut.qcow2');
+  qemuImg('create', '-q', '-f', 'qcow2', image, '64M');
+  execFileSync('qemu-io', ['-f', 'qcow2', '-c', 'write -P 7 0 16M', image]);
+  const details = page.getByRole('region', { name: 'Image details' });
+  await page.getByLabel('Disk image').setInputFiles(image);
+  await expect(details).toContainText('unallocated 75 %');
+  await expect(details).not.toContainText('cut off');
+  truncateSync(image, 9 * 1024 * 1024);
+  await page.getByLabel('Disk image').setInputFiles(image);
+  await expect(details).toContainText(/It is cut off: at least 7\.\d MiB are missing/);
+});
+
+test('a passphrase that is wrong is told in a word', async ({ page, images }) => {
+  const image = join(images.folder, 'locked.qcow2');
+  const secret = ['--object', 'secret,id=s,data=right'];
+  const options = 'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10';
+  qemuImg('create', '-q', ...secret, '-f', 'qcow2', '-o', options, image, '1M');
+  await page.getByLabel('Disk image').setInputFiles(image);
+  await page.getByLabel('Passphrase of the image').fill('wrong');
+  await button(page, 'Unlock').click();
+  await expect(page.getByRole('alert')).toHaveText('This passphrase does not open it.');
+  await page.keyboard.type('right');
+  await page.keyboard.press('Enter');
+  await expect(page.getByLabel('Passphrase of the image')).toHaveCount(0);
+});
