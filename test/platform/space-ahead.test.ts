@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openFile } from '../../src/platform/node/open-file.js';
 import { Reserver } from '../../src/platform/node/reserver.js';
@@ -82,6 +82,27 @@ describe('space ahead of a growing file', () => {
     // and there is nothing behind the end
     truncateSync(path, size);
     expect(statSync(path).blocks).toBe(blocks);
+  });
+
+  it('stays in no short gap, unless that is filled in the end', async () => {
+    const path = scratch('gaps');
+    const store = await openFile(path, 'create');
+    const piece = new Uint8Array(64 * 1024).fill(1);
+    for (let mib = 0; mib < 8; mib++) await store.write(mib * MiB, new Uint8Array(MiB).fill(1));
+    for (let at = 8 * MiB; at < 40 * MiB; at += 2 * piece.length) await store.write(at + piece.length, piece);
+    await store.write(8 * MiB, piece);
+    await store.write(10 * MiB + 4096, piece.subarray(0, 8192));
+    await store.close();
+    expect(statSync(path).blocks * 512).toBeLessThan(24.5 * MiB);
+    const content = readFileSync(path);
+    for (let at = 0; at < content.length; at += 4096) {
+      const block = at - 8 * MiB;
+      const isWritten =
+        block < piece.length ||
+        block % (2 * piece.length) >= piece.length ||
+        (block > 2 * MiB && block <= 2 * MiB + 8192);
+      expect(content[at], `at ${at}`).toBe(isWritten ? 1 : 0);
+    }
   });
 
   it('is not forgotten when the file grows a little in the end', async () => {

@@ -122,6 +122,7 @@ export class FileStore implements ByteStore {
   write(offset: number, bytes: Uint8Array): MaybePromise<void> {
     const end = offset + bytes.length;
     this.#within?.prepare(this.#size, offset, end);
+    this.#ahead?.fill(offset, end);
     if (end > this.#size && !this.fixedSize) {
       this.#ahead?.prepare(this.#size, offset, end);
       this.#size = end;
@@ -217,6 +218,7 @@ export class FileStore implements ByteStore {
   async copyRange(from: FileStore, fromOffset: number, toOffset: number, length: number): Promise<void> {
     const end = toOffset + length;
     this.#within?.stop();
+    this.#ahead?.fill(toOffset, end);
     this.#written = Math.max(this.#written, end);
     await copyRange(this.#file.libc, from.#file.fd, fromOffset, this.#file.fd, toOffset, length);
     this.#size = Math.max(this.#size, end);
