@@ -178,9 +178,10 @@ class Conversion {
       this.#placeReady();
       return;
     }
+    // The kernels come to life with the first buffer, and there may be no memory for them.
+    entry.buffer = this.kernels.buffer(run.length);
     this.#queue.push(entry);
     this.#inFlight++;
-    entry.buffer = this.kernels.buffer(run.length);
     this.#prepare(entry, entry.buffer.bytes).then(
       (prepared) => {
         entry.prepared = prepared;

@@ -1,4 +1,5 @@
 /** Kernels on the calling thread. */
+import { ImageError } from '../errors.js';
 import { BufferStock } from './buffers.js';
 import type { Codec, Kernels, RunBuffer, UnitEncoding, UnitResult, Unpack } from './kernels.js';
 import { packUnits, unpackUnits } from './units.js';
@@ -18,11 +19,17 @@ export interface KernelModule {
   readonly shared: boolean;
 }
 
-/** A wasm instance with `arenaBytes` beyond its own areas. */
+/** A wasm instance with `arenaBytes` beyond its own areas. Throws `io` where there is no memory for it. */
 export function instantiate({ module, shared }: KernelModule, arenaBytes: number): WasmKernel {
   const initial = Math.ceil((WasmKernel.OWN_BYTES + arenaBytes) / PAGE);
-  const memory = new WebAssembly.Memory(shared ? { initial, maximum: SHARED_MAXIMUM, shared } : { initial });
-  return new WasmKernel(module, memory);
+  try {
+    const memory = new WebAssembly.Memory(shared ? { initial, maximum: SHARED_MAXIMUM, shared } : { initial });
+    return new WasmKernel(module, memory);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    // Engines reserve some 10 GiB of address space for each memory, whatever its size.
+    throw new ImageError('io', 'Cannot allocate memory', { cause });
+  }
 }
 
 export class InlineKernels implements Kernels {

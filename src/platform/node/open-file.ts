@@ -77,7 +77,7 @@ function refuseOddFiles(path: string, mode: Mode): void {
 }
 
 /** Undefined also where the way there fails: opening will say why. */
-function statIfPossible(path: string): Stats | undefined {
+export function statIfPossible(path: string): Stats | undefined {
   try {
     return statSync(path);
   } catch {

@@ -1,5 +1,5 @@
 /** Node as a platform of the commands: local files, devices, NBD, files on web servers. */
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { protocolPrefix } from '../../commands/file-names.js';
 import type { Access, Address, OpenStorage, Platform, Protocol } from '../../commands/platform.js';
@@ -7,11 +7,12 @@ import { ImageError } from '../../errors.js';
 import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
 import { type NbdTarget, nbdFileName, parseNbdAddress, parseNbdOptions } from '../net/nbd-uri.js';
 import { nodeCryptography } from './cryptography.js';
+import { systemError } from './errno.js';
 import { FileStore } from './file-store.js';
 import { httpProtocols } from './http.js';
 import { createNodeKernels } from './kernels.js';
 import { openNbd } from './nbd.js';
-import { openFile } from './open-file.js';
+import { openFile, statIfPossible } from './open-file.js';
 import { nodeUnpacking } from './unpacking.js';
 
 const FILE_OPTIONS: OptionTable = [
@@ -131,7 +132,7 @@ export const nodePlatform: Platform = {
   kernels: createNodeKernels(),
   crypto: nodeCryptography,
   unpacking: nodeUnpacking,
-  realPath: async (path) => realPathOf(resolve(path)),
+  realPath: async (path) => realPathOf(absolute(path)),
   async filesIn(directory) {
     try {
       return readdirSync(directory === '' ? '.' : directory).sort();
@@ -140,13 +141,23 @@ export const nodePlatform: Platform = {
     }
   },
   async kindOf(path) {
-    const stats = statSync(path, { throwIfNoEntry: false });
+    const stats = statIfPossible(path);
     if (stats === undefined) return 'none';
     if (stats.isFile()) return 'file';
     if (stats.isDirectory()) return 'directory';
     return stats.isBlockDevice() || stats.isCharacterDevice() ? 'device' : 'other';
   },
 };
+
+function absolute(path: string): string {
+  try {
+    return resolve(path);
+  } catch (error) {
+    // Whatever stood for it could be another directory, and what lies there be trusted.
+    const reason = systemError(error);
+    throw reason instanceof ImageError ? reason.prefixed('Could not find the working directory: ') : reason;
+  }
+}
 
 /** Resolves what exists of an absolute path. */
 function realPathOf(path: string): string {
