@@ -1,4 +1,5 @@
 /** The texts of `--help`. */
+import { drivers } from '../formats/index.js';
 import { type DescribedOption, spellings } from './options.js';
 import { COMMAND, versionText } from './program.js';
 import { STANDARD_OPTIONS } from './standard-options.js';
@@ -16,7 +17,8 @@ export function usageText(): string {
   const list = verbs.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}\n`).join('');
   return (
     `${versionText()}Usage: ${COMMAND} [standard options] COMMAND [options]\n\nStandard options:\n${options}\n` +
-    `Commands (${COMMAND} COMMAND --help tells more):\n${list}`
+    `Commands (${COMMAND} COMMAND --help tells more):\n${list}\n` +
+    `Supported image formats:\n\n  ${drivers.map(({ name }) => name).join(' ')}\n`
   );
 }
 

@@ -2,14 +2,12 @@
  * Standard output, which may be slow, closed or full.
  *
  * A failure is remembered and not thrown where it happens: what else the program does must come to its proper end. At
- * the exit it becomes the exit code, that of a death by SIGPIPE where the reader has gone away. Progress is written
- * without `print`, so a conversion whose progress nobody can read succeeds all the same.
+ * the exit it becomes the exit code, but not where the reader has gone away: it has seen what it wanted, as with
+ * `qemu-img`, which ignores SIGPIPE. Progress is written without `print`, so a conversion whose progress nobody can read
+ * succeeds all the same.
  */
 import type { MaybePromise } from '../maybe.js';
 import { systemError } from '../platform/node/errno.js';
-
-/** 128 + SIGPIPE, as shells show it. */
-const BROKEN_PIPE = 141;
 
 let failure: NodeJS.ErrnoException | null = null;
 let hasPrinted = false;
@@ -21,9 +19,9 @@ export function guardOutput(complain: (message: string) => void): void {
   });
   process.stderr.on('error', () => {});
   process.on('exit', () => {
-    if (failure === null || !hasPrinted || process.exitCode) return;
-    process.exitCode = failure.code === 'EPIPE' ? BROKEN_PIPE : 1;
-    if (failure.code !== 'EPIPE') complain(`error while writing to standard output: ${systemError(failure).message}`);
+    if (failure === null || failure.code === 'EPIPE' || !hasPrinted || process.exitCode) return;
+    process.exitCode = 1;
+    complain(`error while writing to standard output: ${systemError(failure).message}`);
   });
 }
 

@@ -11,10 +11,11 @@ export const PROGRAM = 'qemu-img';
 export const COMMAND = 'diskloom';
 
 /** The `qemu-img` whose texts are printed and whose options are all there. */
-const COMPATIBLE_WITH = '10.0';
+const COMPATIBLE_WITH = '10.0.2';
 
+/** Scripts look for the version of `qemu-img` at its beginning. */
 export function versionText(): string {
-  return `${COMMAND} version ${version} (compatible with ${PROGRAM} ${COMPATIBLE_WITH})\n`;
+  return `${PROGRAM} version ${COMPATIBLE_WITH} (${COMMAND} ${version})\n`;
 }
 
 /** A message of several lines has the program's name before the first one only. */

@@ -39,6 +39,7 @@ export function takeCommonOptions(
   edit: EditSettings | null,
 ): OpenSettings {
   options.takeText('node-name');
+  takeHints(options);
   const direct = options.takeSwitch('cache.direct');
   const noFlush = options.takeSwitch('cache.no-flush');
   const share = options.takeSwitch('force-share') ?? false;
@@ -49,6 +50,25 @@ export function takeCommonOptions(
   if (noFlush === true) cache = 'unsafe';
   else if (direct === true) cache = cache === 'writethrough' ? 'directsync' : 'none';
   return { ...settings, cache, share: settings.share || share };
+}
+
+/**
+ * What tells QEMU how to treat a running machine's requests, and changes nothing here: zeros give space back, and a node is
+ * opened for just what is asked of it.
+ */
+function takeHints(options: BlockdevOptions): void {
+  options.takeSwitch('auto-read-only');
+  const discard = options.takeText('discard');
+  if (discard !== undefined && !['ignore', 'off', 'unmap', 'on'].includes(discard))
+    throw new ImageError('invalid', 'Invalid discard option');
+  const zeroes = options.takeText('detect-zeroes');
+  if (zeroes !== undefined && !['off', 'on', 'unmap'].includes(zeroes))
+    throw new ImageError('invalid', `invalid parameter value: ${zeroes}`);
+  if (zeroes === 'unmap' && discard !== 'unmap' && discard !== 'on')
+    throw new ImageError(
+      'invalid',
+      'setting detect-zeroes to unmap is not allowed without setting discard operation to unmap',
+    );
 }
 
 const PARSERS = {

@@ -234,10 +234,10 @@ describe('output that nobody reads', () => {
     expectFailure(outcome, 'error while writing to standard output: No space left on device');
   });
 
-  it('a reader that goes away ends it as SIGPIPE would, in silence', async () => {
+  it('a reader that goes away has seen what it wanted', async () => {
     const wrapper = ['sh', '-c', 'trap "" PIPE; { sleep 1; "$@"; echo $? >&2; } | true', 'sh'];
     const { stderr } = await cli.run(['info', scratch('source.raw')], { wrapper });
-    expect(stderr).toBe('141\n');
+    expect(stderr).toBe('0\n');
   });
 });
 

@@ -81,7 +81,6 @@ export const EXITS: readonly (readonly [code: string, meaning: string])[] = [
   ['0', 'All is well.'],
   ['1', 'It failed, or the command line makes no sense; standard error says why.'],
   ['130, 143, 129', 'Ended by SIGINT, SIGTERM or SIGHUP; a target that this run has created is removed.'],
-  ['141', 'The reader of the output has gone away.'],
 ];
 
 export const EXAMPLES: readonly (readonly [what: string, ...lines: string[]])[] = [

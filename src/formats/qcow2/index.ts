@@ -9,7 +9,7 @@ import { editBitmaps } from './bitmaps-edit.js';
 import { openForCheck } from './check/check.js';
 import { createQcow2 } from './create.js';
 import { editQcow2 } from './edit.js';
-import { HEADER_V2, MAGIC } from './layout.js';
+import { MAGIC } from './layout.js';
 import { measureQcow2 } from './measure.js';
 import { openQcow2 } from './open.js';
 import { createOptions } from './options.js';
@@ -40,7 +40,8 @@ export const qcow2: ImageDriver = {
 };
 
 function probe({ head }: ProbeInput): number {
-  if (head.length < HEADER_V2.size) return 0;
+  // A header that is cut off is still one: opening it tells.
+  if (head.length < 8) return 0;
   const view = viewOf(head);
   const isQcow2 = view.getUint32(0) === MAGIC && view.getUint32(4) >= 2;
   return isQcow2 ? 100 : 0;
