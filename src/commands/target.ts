@@ -9,6 +9,19 @@ import { joinTables, type OptionChoice, pickOptions } from './create-options.js'
 import type { ImageOpener } from './open.js';
 import type { CacheMode, OpenStorage } from './platform.js';
 
+/** A protocol as a format: a raw disk in a place of this kind. */
+const PLACES: Readonly<Record<string, RegExp>> = { file: /^/, host_device: /^\/dev\//, nbd: /^nbd(\+unix)?:/ };
+
+/** Throws `unsupported` for a place that is not there already and cannot be made. */
+function rawIn(protocol: string, fileName: string | null): 'raw' {
+  if (fileName !== null && !PLACES[protocol]!.test(fileName))
+    throw new ImageError(
+      'unsupported',
+      `Protocol driver '${protocol}' does not support creating new images, so an existing image must be selected as the target`,
+    );
+  return 'raw';
+}
+
 /** A driver that can create, and all the options that it and the protocol of the file name take. */
 export interface Creation {
   driver: ImageDriver;
@@ -18,8 +31,7 @@ export interface Creation {
 
 /** Throws `invalid` or `unsupported` for what cannot be created. `fileName` null: the format alone. */
 export function findCreation(opener: ImageOpener, format: string, fileName: string | null): Creation {
-  // A file in no format is a raw disk.
-  const driver = findDriver(format === 'file' ? 'raw' : format);
+  const driver = findDriver(PLACES[format] === undefined ? format : rawIn(format, fileName));
   if (driver === undefined) throw new ImageError('invalid', `Unknown file format '${format}'`);
   const protocol = fileName === null ? null : opener.protocolOf(fileName);
   const { create, createOptions } = driver;

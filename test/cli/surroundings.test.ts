@@ -38,11 +38,24 @@ describe('a program in odd surroundings', () => {
   });
 
   it('takes what tells QEMU how to treat requests', async () => {
-    const hints = 'discard=unmap,detect-zeroes=unmap,auto-read-only=on';
+    const tuning = 'cache-size=1M,refcount-cache-size=1M,cache-clean-interval=0,lazy-refcounts=on,overlap-check=all';
+    const hints = `discard=unmap,detect-zeroes=unmap,auto-read-only=on,${tuning},pass-discard-request=on`;
     const source = `driver=qcow2,file.driver=file,file.filename=disk.qcow2,${hints}`;
     expect((await ours('convert', '--image-opts', '-O', 'raw', source, 'hinted.raw')).status).toBe(0);
     expect(readFileSync(scratch('hinted.raw')).equals(readFileSync(scratch('disk.raw')))).toBe(true);
+    expect(theirs('info', '--image-opts', source).status).toBe(0);
   });
+
+  it.each(['host_device', 'nbd'])('%s as a format is a place that must be there', async (format) => {
+    const [mine, judged] = [await ours(...create(format)), theirs(...create(format))];
+    expect(mine.status).toBe(judged.status);
+    const words = 'does not support creating new images, so an existing image must be selected as the target';
+    for (const { stderr } of [mine, judged]) expect(stderr).toContain(`Protocol driver '${format}' ${words}`);
+    expect(existsSync(scratch('nowhere'))).toBe(false);
+    expect((await ours('create', '-f', format, '-o', 'help')).status).toBe(0);
+  });
+
+  const create = (format: string) => ['create', '-q', '-f', format, 'nowhere', '1M'];
 
   it.each(['convert -O qcow2 disk.raw made', 'dd -O raw if=disk.raw of=made', 'commit over.qcow2'])(
     'without memory %s fails, and says so',

@@ -1,7 +1,7 @@
 /** The qcow2 driver: versions 2 and 3 of QEMU's copy-on-write format. */
 import { viewOf } from '../../bytes.js';
 import type { ImageDriver, ProbeInput } from '../../image/driver.js';
-import type { OptionTable } from '../../image/options.js';
+import type { OptionRow, OptionTable } from '../../image/options.js';
 import { DEFAULT_TABLE_MEMORY } from '../../image/table-cache.js';
 import { amendQcow2 } from './amend/amend.js';
 import { amendOptions } from './amend/options.js';
@@ -20,7 +20,17 @@ const RUNTIME_OPTIONS: OptionTable = [
   { name: 'encrypt.key-secret', type: 'text', help: 'ID of secret providing qcow2 AES key or LUKS passphrase' },
   { name: 'l2-cache-size', type: 'size', help: 'Bytes of L1 and L2 tables in memory', default: DEFAULT_TABLE_MEMORY },
   { name: 'l2-cache-entry-size', type: 'size', help: 'Bytes of a table that are read at once', default: '64k' },
+  ...tuning('size', 'cache-size', 'refcount-cache-size'),
+  ...tuning('number', 'cache-clean-interval'),
+  ...tuning('bool', 'lazy-refcounts', 'discard-no-unref'),
+  ...tuning('bool', 'pass-discard-request', 'pass-discard-snapshot', 'pass-discard-other'),
+  ...tuning('text', 'overlap-check', 'overlap-check.template'),
 ];
+
+/** What tunes QEMU's caches and checks has nothing to tune here: tables are held and checked in one way. */
+function tuning(type: OptionRow['type'], ...names: readonly string[]): OptionTable {
+  return names.map((name) => ({ name, type, help: 'Changes nothing here', default: '' }));
+}
 
 export const qcow2: ImageDriver = {
   name: 'qcow2',
