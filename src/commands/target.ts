@@ -10,14 +10,20 @@ import type { ImageOpener } from './open.js';
 import type { CacheMode, OpenStorage } from './platform.js';
 
 /** A protocol as a format: a raw disk in a place of this kind. */
-const PLACES: Readonly<Record<string, RegExp>> = { file: /^/, host_device: /^\/dev\//, nbd: /^nbd(\+unix)?:/ };
+const PLACES: ReadonlyMap<string, RegExp> = new Map([
+  ['file', /^/],
+  ['host_device', /^\/dev\//],
+  ['nbd', /^nbd(\+unix)?:/],
+]);
 
-/** Throws `unsupported` for a place that is not there already and cannot be made. */
-function rawIn(protocol: string, fileName: string | null): 'raw' {
-  if (fileName !== null && !PLACES[protocol]!.test(fileName))
+/** The driver's name; throws `unsupported` for a place that is not there already and cannot be made. */
+function driverNameOf(format: string, fileName: string | null): string {
+  const place = PLACES.get(format);
+  if (place === undefined) return format;
+  if (fileName !== null && !place.test(fileName))
     throw new ImageError(
       'unsupported',
-      `Protocol driver '${protocol}' does not support creating new images, so an existing image must be selected as the target`,
+      `Protocol driver '${format}' does not support creating new images, so an existing image must be selected as the target`,
     );
   return 'raw';
 }
@@ -31,7 +37,7 @@ export interface Creation {
 
 /** Throws `invalid` or `unsupported` for what cannot be created. `fileName` null: the format alone. */
 export function findCreation(opener: ImageOpener, format: string, fileName: string | null): Creation {
-  const driver = findDriver(PLACES[format] === undefined ? format : rawIn(format, fileName));
+  const driver = findDriver(driverNameOf(format, fileName));
   if (driver === undefined) throw new ImageError('invalid', `Unknown file format '${format}'`);
   const protocol = fileName === null ? null : opener.protocolOf(fileName);
   const { create, createOptions } = driver;

@@ -91,6 +91,10 @@ describe('a program in odd surroundings', () => {
     expect((await run('info', scratch('disk.qcow2'))).code).toBe(0);
   });
 
+  it.each(['constructor', 'toString'])('%s is no format', async (format) => {
+    expect(await ours(...create(format))).toEqual(theirs(...create(format)));
+  });
+
   it('tells scripts its version and formats as qemu-img does', async () => {
     const version = /^qemu-img version 10\.0\.\d+ \(/;
     expect((await ours('--version')).stdout).toMatch(version);
