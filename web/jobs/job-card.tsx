@@ -30,12 +30,13 @@ export function JobCard() {
   const job = current.value;
   const card = useRef<HTMLElement>(null);
   const stage = job?.stage.value;
+  const show = () => card.current?.scrollIntoView({ block: 'nearest' });
   useEffect(() => {
     // On a narrow screen it would begin out of sight.
-    if (asked.value > 0) card.current?.scrollIntoView({ block: 'nearest' });
+    if (asked.value > 0) show();
   }, [asked.value]);
   useEffect(() => {
-    if (stage === 'done' && !isWriting()) card.current?.scrollIntoView({ block: 'nearest' });
+    if (stage === 'done' && !isWriting()) show();
   }, [stage]);
   const keepFocus = useKeptFocus(card);
   return (
