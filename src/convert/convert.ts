@@ -16,7 +16,8 @@
 import { roundUp } from '../bytes.js';
 import { ImageError, throwIfAborted } from '../errors.js';
 import type { Image, ImageWriter, PreparedRun } from '../image/image.js';
-import type { Kernels, RunBuffer } from '../kernels/kernels.js';
+import type { Kernels } from '../kernels/kernels.js';
+import type { Loan } from '../storage/storage.js';
 import { Plan, type Run, type StatusRules } from './plan.js';
 import { packRun, splitRun } from './prepare.js';
 import { DataSteps, OffsetSteps, type ProgressSteps, REQUEST } from './progress-steps.js';
@@ -59,6 +60,8 @@ export interface ConvertReport {
 
 const RUN_SIZE = 512 * 1024;
 
+const READING = 'error while reading at byte';
+
 /** Copies all of `source` to `target` and finishes it. Closes neither. */
 export async function convertImage(
   source: Image,
@@ -73,10 +76,14 @@ export async function convertImage(
   return conversion.report;
 }
 
+/** In place of memory that has yet to be lent. */
+const AWAITED: Loan = { bytes: new Uint8Array(0), release() {} };
+
 /** A run on its way. */
 interface Entry {
   run: Run;
-  buffer: RunBuffer | null;
+  /** The kernels' memory, or the source's; null: its bytes are not or no longer needed. */
+  buffer: Loan | null;
   /** Of the units that are taken over compressed; null: none can be. */
   streams: RunStreams | null;
   /** Set when it is ready to be placed; null: nothing to place. */
@@ -101,6 +108,8 @@ class Conversion {
   #wake: (() => void) | null = null;
   #copyRange: ConvertOptions['copyRange'];
   readonly #takesStreams: boolean;
+  /** The source's memory will do: nobody else works on it, and nothing has to be read again. */
+  readonly #lends: boolean;
 
   constructor(
     private readonly source: Image,
@@ -111,6 +120,7 @@ class Conversion {
     this.#copyRange = options.copyRange;
     // What has to be salvaged is read in parts.
     this.#takesStreams = !options.salvage && passesStreams(source, target.encoding);
+    this.#lends = target.encoding === null && !options.salvage && options.copyRange === undefined;
     this.#throttle = options.rate ? new Throttle(options.rate) : null;
     this.#rules = { zeroIsData: options.sparse === 0, targetBacking: options.targetBacking };
     this.#plan = new Plan(source, {
@@ -178,11 +188,12 @@ class Conversion {
       this.#placeReady();
       return;
     }
+    const loan = this.#lends ? (this.source.lend?.(run.offset, run.length) ?? null) : null;
     // The kernels come to life with the first buffer, and there may be no memory for them.
-    entry.buffer = this.kernels.buffer(run.length);
+    entry.buffer = loan === null ? this.kernels.buffer(run.length) : AWAITED;
     this.#queue.push(entry);
     this.#inFlight++;
-    this.#prepare(entry, entry.buffer.bytes).then(
+    this.#prepare(entry, loan).then(
       (prepared) => {
         entry.prepared = prepared;
         // Zeros that had to be read to be found wait for their turn without a buffer: what comes after them is read.
@@ -196,13 +207,15 @@ class Conversion {
     );
   }
 
-  async #prepare(entry: Entry, bytes: Uint8Array): Promise<PreparedRun | null> {
+  async #prepare(entry: Entry, loan: Promise<Loan> | null): Promise<PreparedRun | null> {
     const { offset, length } = entry.run;
     const { encoding } = this.target;
     const { sparse } = this.options;
     if (this.#copyRange !== undefined && (await this.#offload(offset, length))) return null;
     if (encoding !== null && this.#takesStreams) entry.streams = new RunStreams(this.kernels, offset, length, encoding);
-    await this.#read(offset, bytes, entry.streams);
+    if (loan !== null) entry.buffer = await this.#borrow(offset, loan);
+    const { bytes } = entry.buffer!;
+    if (loan === null) await this.#read(offset, bytes, entry.streams);
     const prepared =
       encoding === null
         ? splitRun(this.kernels, offset, bytes, sparse)
@@ -219,12 +232,20 @@ class Conversion {
     return done === true;
   }
 
+  async #borrow(offset: number, loan: Promise<Loan>): Promise<Loan> {
+    try {
+      return await loan;
+    } catch (error) {
+      throw explain(error, READING, offset);
+    }
+  }
+
   async #read(offset: number, bytes: Uint8Array, streams: RunStreams | null): Promise<void> {
     try {
       await (streams === null ? this.source.read(offset, bytes) : this.source.readPacked!(offset, bytes, streams.take));
     } catch (error) {
       const { salvage, signal } = this.options;
-      if (!salvage) throw explain(error, 'error while reading at byte', offset);
+      if (!salvage) throw explain(error, READING, offset);
       await readSalvaging(this.source, offset, bytes, salvage, signal);
     }
   }

@@ -7,7 +7,7 @@
 import type { ImageError } from '../errors.js';
 import type { Codec, Piece, UnitEncoding } from '../kernels/kernels.js';
 import type { MaybePromise } from '../maybe.js';
-import type { Preallocation } from '../storage/storage.js';
+import type { Loan, Preallocation } from '../storage/storage.js';
 
 /**
  * What is known of a stretch of the guest's disk without reading it.
@@ -120,6 +120,8 @@ export interface Image {
   extents(start: number, length: number): MaybePromise<Extent[]>;
   /** Fills all of `into`; the range must lie within `size`. Unallocated reads as zeros. */
   read(offset: number, into: Uint8Array): MaybePromise<void>;
+  /** The range in memory that the storage lends, as `ByteSource.lend`. */
+  lend?(offset: number, length: number): Promise<Loan> | null;
   /** How units are compressed that are; null or absent: none is, or nobody can take over a stream as it is. */
   readonly packing?: { readonly codec: Codec; readonly unit: number } | null;
   /**

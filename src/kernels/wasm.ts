@@ -5,7 +5,9 @@
  * scratch memory first, and results are copied out. What is too large for the scratch memory (units of more than 2 MiB,
  * which only foreign images have) goes to a second instance with a memory made for it.
  */
+
 import { corrupt, ImageError } from '../errors.js';
+import { eachHoldsData } from './glance.js';
 
 /** `raw`: RFC 1951. `zlib`: RFC 1950 around it. */
 export type Framing = 'raw' | 'zlib';
@@ -133,6 +135,7 @@ export class WasmKernel {
   /** As `Kernels.split`. */
   split(bytes: Uint8Array, granule: number, minimum: number): number[] {
     if (granule < SMALLEST_GRANULE) throw new RangeError(`granule of ${granule} bytes`);
+    if (!this.#holds(bytes) && eachHoldsData(bytes, granule)) return [bytes.length];
     if (!this.#reaches(bytes)) {
       const large = this.#largeKernel(bytes.length);
       return large.split(large.#keep(bytes, 0), granule, minimum);

@@ -1,7 +1,7 @@
 /** A source where a store is asked for: whoever writes is told that it cannot be written to. */
 import { ImageError } from '../errors.js';
 import type { MaybePromise } from '../maybe.js';
-import type { ByteSource, ByteStore, StorageExtent } from './storage.js';
+import type { ByteSource, ByteStore, Loan, StorageExtent } from './storage.js';
 
 export class ReadOnlyStore implements ByteStore {
   readonly readsZero = false;
@@ -21,6 +21,10 @@ export class ReadOnlyStore implements ByteStore {
 
   read(offset: number, into: Uint8Array): MaybePromise<void> {
     return this.source.read(offset, into);
+  }
+
+  lend(offset: number, length: number): Promise<Loan> | null {
+    return this.source.lend?.(offset, length) ?? null;
   }
 
   write(offset: number): never {

@@ -23,6 +23,13 @@ export interface StorageExtent {
 /** Transfer sizes are multiples of it, bytes, so that what is written need not depend on them. */
 export const TRANSFER_GRID = 256 * 1024;
 
+/** Bytes in memory of a storage's own. */
+export interface Loan {
+  readonly bytes: Uint8Array;
+  /** Gives the memory back; `bytes` must not be touched afterwards. */
+  release(): void;
+}
+
 export interface ByteSource {
   /** As the user or the image named it; for messages. */
   readonly name: string;
@@ -35,6 +42,11 @@ export interface ByteSource {
   readonly transfer: number;
   /** Fills all of `into` from `offset`, or throws. A range that ends beyond `size` throws `io`. */
   read(offset: number, into: Uint8Array): MaybePromise<void>;
+  /**
+   * Reads into memory of its own and lends that, which saves the copy where bytes come in memory of their own (the
+   * browser's streams). The borrower may change them. null: not this time, `read` is as good. Absent: never.
+   */
+  lend?(offset: number, length: number): Promise<Loan> | null;
   /**
    * Tells data from holes in [offset, offset + length). The answer tiles a non-empty *prefix* of the range:
    * ascending, contiguous, starting at `offset`; ask again for the rest. Absent: nothing is known, all may be data.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ConvertOptions, convertImage } from '../../src/convert/convert.js';
 import { ImageError } from '../../src/errors.js';
+import type { Loan } from '../../src/storage/storage.js';
 import { ModelImage, ModelWriter, type Stretch } from '../support/model-image.js';
 import { PlainKernels } from '../support/plain-kernels.js';
 import { Random } from '../support/random.js';
@@ -24,6 +25,30 @@ function jitter(source: ModelImage, target: ModelWriter, seed: number): void {
   const random = new Random(seed);
   source.onRead = () => sleep(random.below(5));
   target.onWrite = () => sleep(random.below(5));
+}
+
+/** Lends what it is asked for, where `lends` says so; each loan is cleared once it is given back. */
+class LendingImage extends ModelImage {
+  lends: (offset: number) => boolean = () => true;
+  lent = 0;
+  held = 0;
+  mostHeld = 0;
+
+  lend(offset: number, length: number): Promise<Loan> | null {
+    return this.lends(offset) ? this.#loan(offset, length) : null;
+  }
+
+  async #loan(offset: number, length: number): Promise<Loan> {
+    this.lent++;
+    await this.onRead(offset, length);
+    this.mostHeld = Math.max(this.mostHeld, ++this.held);
+    const bytes = this.content(offset, length);
+    const release = () => {
+      this.held--;
+      bytes.fill(0);
+    };
+    return { bytes, release };
+  }
 }
 
 describe('convertImage', () => {
@@ -274,5 +299,51 @@ describe('convertImage when something fails', () => {
     await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, parallel: 1, copyRange });
     expect(offloaded).toEqual([0, 1, 2, 3].map((i) => i * RUN));
     expect(Buffer.compare(target.bytes, source.content(0, source.size))).toBe(0);
+  });
+
+  describe('with a source that lends its memory', () => {
+    it('copies without buffers of its own, and gives back what it borrowed', async () => {
+      const source = new LendingImage([{ kind: 'data', length: 12 * RUN }]);
+      const target = new ModelWriter(source.size);
+      const kernels = new PlainKernels();
+      jitter(source, target, 5);
+      await convertImage(source, target, kernels, { ...DEFAULTS, parallel: 3 });
+      expect(Buffer.compare(target.bytes, source.content(0, source.size))).toBe(0);
+      expect([source.lent, source.held, source.mostHeld, kernels.mostHeld]).toEqual([12, 0, 3, 0]);
+    });
+
+    it('reads what is not lent', async () => {
+      const source = new LendingImage([{ kind: 'data', length: 12 * RUN }]);
+      source.lends = (offset) => (offset / RUN) % 3 !== 0;
+      const target = new ModelWriter(source.size);
+      await convertImage(source, target, new PlainKernels(), DEFAULTS);
+      expect(Buffer.compare(target.bytes, source.content(0, source.size))).toBe(0);
+      expect([source.lent, source.reads.length, source.held]).toEqual([8, 4, 0]);
+    });
+
+    it('says where reading failed, and gives everything back', async () => {
+      const source = new LendingImage([{ kind: 'data', length: 12 * RUN }]);
+      source.onRead = (offset) => {
+        if (offset === 5 * RUN) throw new ImageError('io', 'Input/output error');
+      };
+      const target = new ModelWriter(source.size);
+      const message = `error while reading at byte ${5 * RUN}: Input/output error`;
+      await expect(convertImage(source, target, new PlainKernels(), DEFAULTS)).rejects.toMatchObject({ message });
+      expect(source.held).toBe(0);
+    });
+
+    it('takes its own buffers where others work on the bytes, or they may have to be read again', async () => {
+      for (const [options, encoding] of [
+        [{ salvage: () => {} }, null],
+        [{ copyRange: async () => false }, null],
+        [{}, { codec: 'zlib', unit: RUN, level: 1, window: 32768, limit: RUN }],
+      ] as const) {
+        const source = new LendingImage([{ kind: 'data', length: 4 * RUN }]);
+        const target = new ModelWriter(source.size);
+        target.encoding = encoding;
+        await convertImage(source, target, new PlainKernels(), { ...DEFAULTS, ...options });
+        expect([source.lent, source.reads.length]).toEqual([0, 4]);
+      }
+    });
   });
 });

@@ -89,6 +89,13 @@ describe('split', () => {
     expect(kernel.split(place, 4096, 8192)).toEqual(kernel.split(bytes.slice(0, place.length), 4096, 8192));
   });
 
+  it('is the same for bytes that cannot be looked at as words', () => {
+    const odd = new Uint8Array(8193).fill(1);
+    odd.fill(0, 4097);
+    for (const bytes of [odd, odd.subarray(1), odd.subarray(1, 4097)])
+      expect(kernel.split(bytes, 4096, 4096)).toEqual(naiveSplit(bytes, 4096, 4096));
+  });
+
   it('refuses granules below a sector', () => {
     expect(() => kernel.split(new Uint8Array(512), 256, 512)).toThrow(RangeError);
   });

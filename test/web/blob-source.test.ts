@@ -112,6 +112,51 @@ describe('BlobSource', () => {
     await source.close();
   });
 
+  it('lends what a stream brings, and reads on from there', async () => {
+    const { blob, log } = recordedBlob(9 * MIB);
+    const source = new BlobSource(blob, 'x');
+    await expectRight(source, 0, MIB);
+    const loans = await Promise.all([source.lend(MIB, 2 * MIB)!, source.lend(3 * MIB, 2 * MIB)!]);
+    expect(loans.map(({ bytes }, i) => firstWrong(bytes, MIB + 2 * MIB * i))).toEqual([-1, -1]);
+    // Giving back twice must not lend the same memory twice.
+    for (const loan of [loans[0]!, ...loans]) loan.release();
+    await expectRight(source, 5 * MIB - 300, MIB + 300);
+    const rest = await Promise.all([6, 7, 8].map((at) => source.lend(at * MIB, MIB)!));
+    expect(rest.map(({ bytes }, i) => firstWrong(bytes, (6 + i) * MIB))).toEqual([-1, -1, -1]);
+    expect(log).toEqual([`slice 0+${MIB}`, `stream ${MIB}`]);
+    await source.close();
+  });
+
+  it('lends nothing where a stream would have to skip or step back, or the memory is too small', async () => {
+    const { blob } = recordedBlob(12 * MIB);
+    const source = new BlobSource(blob, 'x');
+    expect(source.lend(0, MIB)).toBeNull();
+    await expectRight(source, 0, MIB);
+    await expectRight(source, MIB, MIB);
+    expect(source.lend(2 * MIB - 512, MIB)).toBeNull();
+    expect(source.lend(2 * MIB + 512, MIB)).toBeNull();
+    expect(source.lend(2 * MIB, 2 * MIB + 512)).toBeNull();
+    expect(firstWrong((await source.lend(2 * MIB, MIB)!).bytes, 2 * MIB)).toBe(-1);
+    await source.close();
+  });
+
+  it('lends all of what was asked for where the stream brings it in parts', async () => {
+    const { blob } = recordedBlob(4 * MIB);
+    const source = new BlobSource(blob, 'x');
+    await expectRight(source, 0, MIB);
+    const read = ReadableStreamBYOBReader.prototype.read;
+    ReadableStreamBYOBReader.prototype.read = function (view: never) {
+      const part = view as Uint8Array;
+      return read.call(this, part.subarray(0, 100_000) as never, { min: 1 }) as never;
+    };
+    try {
+      expect(firstWrong((await source.lend(MIB, 2 * MIB)!).bytes, MIB)).toBe(-1);
+    } finally {
+      ReadableStreamBYOBReader.prototype.read = read;
+    }
+    await source.close();
+  });
+
   it('does without byte streams', async () => {
     const { blob, log } = recordedBlob(4 * MIB);
     const slice = blob.slice.bind(blob);
@@ -149,6 +194,16 @@ describe('BlobSource', () => {
   });
 
   it('says that the file has changed when a stream ends early', async () => {
+    const blob = new Blob([pattern(0, 4 * MIB)]);
+    const slice = blob.slice.bind(blob);
+    const source = new BlobSource(blob, 'disk.img');
+    await readAt(source, 0, MIB);
+    blob.slice = (start = 0) => slice(start, 2 * MIB);
+    await expect(source.lend(MIB, 512 * KIB)).resolves.toMatchObject({});
+    await expect(source.lend(MIB + 512 * KIB, MIB)).rejects.toMatchObject({ code: 'io', file: 'disk.img' });
+  });
+
+  it('says so of a read from the stream, too', async () => {
     const blob = new Blob([pattern(0, 4 * MIB)]);
     const slice = blob.slice.bind(blob);
     const source = new BlobSource(blob, 'disk.img');

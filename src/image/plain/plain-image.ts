@@ -5,7 +5,7 @@
  */
 import { roundUp } from '../../bytes.js';
 import { isPending, type MaybePromise } from '../../maybe.js';
-import type { ByteSource, StorageExtent } from '../../storage/storage.js';
+import type { ByteSource, Loan, StorageExtent } from '../../storage/storage.js';
 import type { Extent, Image, ImageDetails } from '../image.js';
 
 export const SECTOR = 512;
@@ -55,6 +55,11 @@ export class PlainImage implements Image {
     if (stored === 0) return;
     this.source.announce?.('read_aio');
     return this.source.read(this.region.offset + offset, into.subarray(0, stored));
+  }
+
+  lend(offset: number, length: number): Promise<Loan> | null {
+    if (offset + length > this.end) return null;
+    return this.source.lend?.(this.region.offset + offset, length) ?? null;
   }
 
   details(): ImageDetails {

@@ -3,12 +3,12 @@
  *
  * Every slice read costs one to two milliseconds whatever its length, so small reads go through windows. A large read
  * goes straight into the caller's buffer: by slice, or, from the second of two reads that follow each other, by stream
- * (`BlobStream`).
+ * (`BlobStream`), which can also lend the memory that the browser has filled.
  */
 import { ImageError } from '../../errors.js';
 import type { MaybePromise } from '../../maybe.js';
 import { ReadWindows } from '../../storage/read-windows.js';
-import type { ByteSource } from '../../storage/storage.js';
+import type { ByteSource, Loan } from '../../storage/storage.js';
 import { BlobStream } from './blob-stream.js';
 import { storageError } from './dom-errors.js';
 
@@ -39,6 +39,15 @@ export class BlobSource implements ByteSource {
       throw new ImageError('io', 'Input/output error', { file: this.name, offset });
     if (into.length === 0) return;
     return this.#windows.read(offset, into, this.size);
+  }
+
+  lend(offset: number, length: number): Promise<Loan> | null {
+    const loan = this.#streamTo(offset)?.lend(offset, length) ?? null;
+    return (
+      loan?.catch((thrown: unknown) => {
+        throw storageError(thrown, this.name, offset);
+      }) ?? null
+    );
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@
  * as a table between two stretches of data, is read and dropped.
  */
 import { ImageError } from '../../errors.js';
+import type { Loan } from '../../storage/storage.js';
 
 declare global {
   interface ReadableStreamBYOBReader {
@@ -15,7 +16,7 @@ declare global {
   }
 }
 
-/** Bytes of one request to the stream: where the measured throughput levels off. */
+/** Bytes of one request to the stream, and of the memory that it fills: where the measured throughput levels off. */
 const STAGING = 2 * 1024 * 1024;
 /** Bytes kept of the last read, for a step back. */
 const STEP_BACK = 4096;
@@ -32,6 +33,8 @@ export class BlobStream {
   readonly #reader: ReadableStreamBYOBReader;
   readonly #start: number;
   #staging = new Uint8Array(STAGING);
+  /** Of the same size, lent and given back. A fresh one would cost a page fault every 4 KiB. */
+  readonly #lent: ArrayBuffer[] = [];
   /** The bytes before `#position`, at most STEP_BACK of them. */
   #last: Uint8Array = new Uint8Array(0);
   /** Where the stream stands. */
@@ -66,8 +69,22 @@ export class BlobStream {
   /** Fills `into` from `offset`, after the reads before it; `offset` must be one that the stream `reaches`. */
   read(offset: number, into: Uint8Array): Promise<void> {
     this.#next = Math.max(this.#next, offset + into.length);
-    const done = this.#queue.then(() => this.#fill(offset, into));
-    this.#queue = done.catch(() => {});
+    return this.#afterOthers(() => this.#fill(offset, into));
+  }
+
+  /** The next bytes in the memory that the browser fills; null unless they begin at `offset` and fit into it. */
+  lend(offset: number, length: number): Promise<Loan> | null {
+    if (offset !== this.#next || length > STAGING) return null;
+    this.#next += length;
+    return this.#afterOthers(() => this.#take(length));
+  }
+
+  #afterOthers<T>(read: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(read);
+    this.#queue = done.then(
+      () => {},
+      () => {},
+    );
     return done;
   }
 
@@ -100,12 +117,34 @@ export class BlobStream {
 
   /** The next bytes, at most `wanted`; valid until the next call. */
   async #pull(wanted: number): Promise<Uint8Array> {
-    const length = Math.min(wanted, STAGING);
+    const value = await this.#request(this.#staging.subarray(0, Math.min(wanted, STAGING)));
+    this.#staging = new Uint8Array(value.buffer);
+    return value;
+  }
+
+  async #take(length: number): Promise<Loan> {
+    let memory = this.#lent.pop() ?? new ArrayBuffer(STAGING);
+    for (let filled = 0; filled < length; ) {
+      const value = await this.#request(new Uint8Array(memory, filled, length - filled));
+      memory = value.buffer;
+      filled += value.length;
+    }
+    let isLent = true;
+    return {
+      bytes: new Uint8Array(memory, 0, length),
+      release: () => {
+        if (isLent) this.#lent.push(memory);
+        isLent = false;
+      },
+    };
+  }
+
+  /** Has the memory of `view` filled, as far as the browser likes, which hands it back as another object. */
+  async #request(view: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
     pending.add(this);
     try {
-      const { value } = await this.#reader.read(this.#staging.subarray(0, length), { min: length });
+      const { value } = await this.#reader.read(view, { min: view.length });
       if (value === undefined || value.length === 0) throw new DOMException('the stream ended', 'NotReadableError');
-      this.#staging = new Uint8Array(value.buffer);
       this.#remember(value);
       return value;
     } finally {

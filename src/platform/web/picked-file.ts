@@ -2,7 +2,7 @@
 import type * as Comlink from 'comlink';
 import type { MaybePromise } from '../../maybe.js';
 import { ReadOnlyStore } from '../../storage/read-only.js';
-import type { ByteSource } from '../../storage/storage.js';
+import type { ByteSource, Loan } from '../../storage/storage.js';
 import { BlobSource } from './blob-source.js';
 import { storageError } from './dom-errors.js';
 import { Gate } from './gate.js';
@@ -57,6 +57,13 @@ export class PickedFile extends ReadOnlyStore {
     if (gate.closed !== null) return gate.closed.then(() => this.read(offset, into));
     meter.read += into.length;
     return super.read(offset, into);
+  }
+
+  override lend(offset: number, length: number): Promise<Loan> | null {
+    const { meter, gate } = this.traffic;
+    const loan = gate.closed === null ? super.lend(offset, length) : null;
+    if (loan !== null) meter.read += length;
+    return loan;
   }
 }
 
