@@ -58,7 +58,21 @@ test('a button that goes away leaves the focus to its card', async ({ page, imag
   await button(page, 'Verify').focus();
   await page.keyboard.press('Enter');
   await expect(page.getByText('Verified')).toBeVisible();
-  await expect(page.getByRole('region', { name: 'Conversion' })).toBeFocused();
+  const card = page.getByRole('region', { name: 'Conversion' });
+  await expect(card).toBeFocused();
+  // Who clicks elsewhere is not called back.
+  await page.getByRole('heading', { level: 1 }).click();
+  await button(page, 'Verify').evaluate((verify: HTMLButtonElement) => verify.click());
+  await expect(page.getByText('Verified')).toBeHidden();
+  await expect(page.getByText('Verified')).toBeVisible();
+  await expect(card).not.toBeFocused();
+});
+
+test('a conversion that begins at once shows the map as it becomes known', async ({ page, images }) => {
+  await begin(page, { source: images.packed, format: 'qcow2', name: 'x.qcow2' });
+  const strip = page.getByRole('region', { name: 'Conversion' }).getByRole('img');
+  await expect(strip).toHaveAccessibleName(/% data/);
+  expect(await outcome(page)).toBe('Done');
 });
 
 test('the name is the user’s while it is typed, and keeps up with the format', async ({ page, images }) => {

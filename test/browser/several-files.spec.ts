@@ -6,11 +6,13 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Download, Page } from '@playwright/test';
+import { sizeText } from '../../web/shell/text.js';
 import { expect, test } from './fixtures.js';
 import { diskloom, qemuImg, sameBytes } from './images.js';
 import { begin, dropOnPage, opfsFiles, outcome, type Task, withFolder } from './page.js';
@@ -260,6 +262,11 @@ test('is verified, by its own parts though those of the source are called the sa
   setByNode(folder, task);
   const source = [join(folder, 'disk.vmdk'), join(folder, 'disk-flat.vmdk')];
   await makeSet(page, { ...task, source });
+  const total = sizeText(source.reduce((sum, path) => sum + statSync(path).size, 0));
+  const shown = (region: string, name: string) =>
+    page.getByRole('region', { name: region }).getByText(name, { exact: true }).locator('xpath=following-sibling::dd');
+  await expect(shown('Image details', 'All its files')).toHaveText(total);
+  await expect(shown('Conversion', 'Before')).toHaveText(total);
   await page.getByRole('button', { name: 'Verify' }).click();
   await expect(page.getByText('Verified: it reads back the same')).toBeVisible({ timeout: 30_000 });
   await spoil(page, 'disk-flat.vmdk');

@@ -81,7 +81,7 @@ function Opened({ file, inspection }: { file: ImageFile; inspection: Inspection 
           <StripLegend survey={currentSurvey.value} isRaw={layers[0]!.format === 'raw'} />
         </div>
       )}
-      {isLocked && <Unlock file={file} format={layers[0]!.format} message={trouble.message} />}
+      {isLocked && <Unlock file={file} format={layers[0]!.format} trouble={trouble} />}
       {trouble !== null && !isLocked && missingFile.value === null && <Notice kind="bad">{trouble.message}</Notice>}
       {warningsOf(file, inspection, currentSurvey.value).map((text) => (
         <Notice key={text} kind="warn">
@@ -180,7 +180,15 @@ function Snapshots({ inspection: { layers } }: { inspection: Inspection }) {
 }
 
 /** Takes the passphrase of an encrypted image; it stays on this page. */
-function Unlock({ file, format, message }: { file: ImageFile; format: string; message: string }) {
+function Unlock({
+  file,
+  format,
+  trouble,
+}: {
+  file: ImageFile;
+  format: string;
+  trouble: NonNullable<Inspection['trouble']>;
+}) {
   const tried = useSignal(false);
   const field = useRef<HTMLInputElement>(null);
   const unlock = async (event: SubmitEvent) => {
@@ -203,11 +211,9 @@ function Unlock({ file, format, message }: { file: ImageFile; format: string; me
         </p>
         <button type="submit">Unlock</button>
       </form>
-      {tried.value && <p role="alert">{isWrongPassphrase(message) ? 'This passphrase does not open it.' : message}</p>}
+      {tried.value && (
+        <p role="alert">{trouble.code === 'denied' ? 'This passphrase does not open it.' : trouble.message}</p>
+      )}
     </Notice>
   );
-}
-
-function isWrongPassphrase(message: string): boolean {
-  return message.includes('Invalid password');
 }

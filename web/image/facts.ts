@@ -1,6 +1,6 @@
 /** What the headers say, as rows of a list. */
 import type { Inspection, NodeInfo, Survey } from '../../src/platform/web/index.js';
-import type { ImageFile } from '../intake/intake.js';
+import { type ImageFile, sizeWithParts } from '../intake/intake.js';
 import { percentText, sizeText } from '../shell/text.js';
 import { sharesOf } from './shares.js';
 
@@ -39,13 +39,16 @@ const DETAILS: readonly { key: string; name: string; show: (value: unknown) => s
 ];
 
 /** The facts of the top layer. */
-export function factsOf(file: ImageFile, { layers, partitions }: Inspection, survey: Survey | null): Fact[] {
+export function factsOf(file: ImageFile, inspection: Inspection, survey: Survey | null): Fact[] {
+  const { layers, partitions } = inspection;
+  const size = sizeWithParts({ file, inspection });
   const top = layers[0]!;
   const scheme = { gpt: 'GPT', mbr: 'MBR', none: 'none: one file system on the whole disk' };
   return [
     { name: 'Format', value: formatWords(top.format) },
     { name: 'Disk size', value: sizeText(top.virtualSize) },
     { name: 'Size of the file', value: sizeText(file.size) },
+    ...(size > file.size ? [{ name: 'All its files', value: sizeText(size) }] : []),
     ...('url' in file ? [{ name: 'Read from', value: new URL(file.url).host }] : []),
     ...(top.clusterSize ? [{ name: 'Cluster size', value: sizeText(top.clusterSize) }] : []),
     ...detailsOf(top),

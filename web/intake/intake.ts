@@ -46,6 +46,12 @@ export function othersThan(file: ImageFile): ImageFile[] {
   return [...pool.values()].filter((other) => other !== file);
 }
 
+/** Bytes of an image's file and of all others that it is made of or builds on. */
+export function sizeWithParts({ file, inspection }: Pick<Candidate, 'file' | 'inspection'>): number {
+  const names = new Set([file.name, ...(inspection?.files ?? [])]);
+  return [...names].reduce((sum, name) => sum + (pool.get(name)?.size ?? 0), 0);
+}
+
 /** Takes files in. What completes the image at hand leaves it at hand; else the page is about the new ones. */
 export async function addFiles(files: readonly ImageFile[]): Promise<void> {
   if (files.length === 0) return;

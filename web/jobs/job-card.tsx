@@ -64,9 +64,16 @@ export function JobCard() {
   );
 }
 
-/** A button that goes away must not take the focus with it: the card has it then. */
+/** A button that goes away must not take the focus with it: the card has it then, until the user turns elsewhere. */
 function useKeptFocus(card: RefObject<HTMLElement | null>) {
   const isInside = useRef(false);
+  useEffect(() => {
+    const letGo = ({ target }: PointerEvent) => {
+      if (!card.current?.contains(target as Node)) isInside.current = false;
+    };
+    document.addEventListener('pointerdown', letGo);
+    return () => document.removeEventListener('pointerdown', letGo);
+  }, []);
   useLayoutEffect(() => {
     if (isInside.current && document.activeElement === document.body) card.current?.focus({ preventScroll: true });
   });
@@ -179,7 +186,7 @@ function ProgressView({ job }: { job: Job }) {
   const share = stage === 'done' ? 1 : progress === null || progress.total === 0 ? 0 : progress.done / progress.total;
   return (
     <div class="progress">
-      <Strip survey={job.task.survey} done={share} />
+      <Strip survey={job.task.survey.value} done={share} />
       <progress
         max={1}
         value={share}

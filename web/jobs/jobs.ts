@@ -8,13 +8,12 @@ import {
   type ImageError,
   type OptionValues,
   type SourceOptions,
-  type Survey,
   type TargetPlace,
   type Verification,
 } from '../../src/platform/web/index.js';
 import { sourceOptions } from '../image/source.js';
-import { currentSurvey } from '../image/survey.js';
-import { chosen, type ImageFile, othersThan, settled } from '../intake/intake.js';
+import { type SurveySignal, surveyAtHand } from '../image/survey.js';
+import { chosen, type ImageFile, othersThan, settled, sizeWithParts } from '../intake/intake.js';
 import { TARGET_SECRET } from '../output/option-field.js';
 import {
   compresses,
@@ -46,6 +45,8 @@ export interface Progress extends PaceReading {
 /** What a conversion is made of; it does not change when the form does. */
 export interface Task {
   readonly file: ImageFile;
+  /** Bytes of all the files that it consists of and builds on. */
+  readonly sourceSize: number;
   readonly references: readonly ImageFile[];
   readonly source: SourceOptions;
   readonly name: string;
@@ -61,7 +62,7 @@ export interface Task {
   readonly chosenFile: FileSystemFileHandle | null;
   /** The result is several files. */
   readonly isSet: boolean;
-  readonly survey: Survey | null;
+  readonly survey: SurveySignal;
 }
 
 export interface Result {
@@ -141,6 +142,7 @@ async function prepare(): Promise<Task | null> {
   const name = fileName.value;
   return {
     file: candidate.file,
+    sourceSize: sizeWithParts(candidate),
     references: othersThan(candidate.file),
     source: { ...sourceOptions(candidate), snapshot: snapshot.value ?? undefined },
     name: chosenFile?.name ?? name,
@@ -152,7 +154,7 @@ async function prepare(): Promise<Task | null> {
     passphrase: newPassphrase.value,
     chosenFile,
     isSet: isSet.value,
-    survey: currentSurvey.value,
+    survey: surveyAtHand(),
   };
 }
 

@@ -11,13 +11,13 @@ export function ResultFacts({ job }: { job: Job }) {
   const { result, task } = job;
   if (result.value === null) return null;
   const { report, seconds } = result.value;
-  const share = report.fileSize / task.file.size;
+  const share = report.fileSize / task.sourceSize;
   return (
     <>
       <dl class="facts result">
         <div>
           <dt>Before</dt>
-          <dd title={exactSize(task.file.size)}>{sizeText(task.file.size)}</dd>
+          <dd title={exactSize(task.sourceSize)}>{sizeText(task.sourceSize)}</dd>
         </div>
         <div>
           <dt>After</dt>
