@@ -116,7 +116,10 @@ test('names the missing backing file, and goes on when it comes', async ({ page,
   const details = page.getByRole('region', { name: 'Image details' });
   await expect(details).toContainText('builds on plain.qcow2');
   await expect(details.getByRole('button', { name: 'Choose plain.qcow2' })).toBeVisible();
+  const first = page.getByText('The image needs plain.qcow2 first.');
+  await expect(first).toBeVisible();
   await page.getByLabel('Disk image').setInputFiles(images.qcow2);
+  await expect(first).toHaveCount(0);
   await expect(details.getByRole('heading', { name: 'overlay.qcow2' })).toBeVisible();
   await expect(details.getByRole('listitem').filter({ hasText: 'plain.qcow2' })).not.toContainText('missing');
   await page.getByRole('combobox', { name: 'Output format' }).selectOption('raw');

@@ -109,10 +109,13 @@ test('a passphrase that is wrong is told in a word', async ({ page, images }) =>
   const options = 'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10';
   qemuImg('create', '-q', ...secret, '-f', 'qcow2', '-o', options, image, '1M');
   await page.getByLabel('Disk image').setInputFiles(image);
+  const first = page.getByText('The image needs its passphrase first.');
+  await expect(first).toBeVisible();
   await page.getByLabel('Passphrase of the image').fill('wrong');
   await button(page, 'Unlock').click();
   await expect(page.getByRole('alert')).toHaveText('This passphrase does not open it.');
   await page.keyboard.type('right');
   await page.keyboard.press('Enter');
   await expect(page.getByLabel('Passphrase of the image')).toHaveCount(0);
+  await expect(first).toHaveCount(0);
 });

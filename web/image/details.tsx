@@ -9,6 +9,7 @@ import {
   choose,
   chosen,
   type ImageFile,
+  isLocked,
   lookAgain,
   looking,
   missingFile,
@@ -72,7 +73,6 @@ function Looking({ file }: { file: ImageFile }) {
 
 function Opened({ file, inspection }: { file: ImageFile; inspection: Inspection }) {
   const { layers, trouble, partitions } = inspection;
-  const isLocked = trouble !== null && layers.at(-1)!.encrypted;
   return (
     <>
       {trouble === null && (
@@ -81,8 +81,10 @@ function Opened({ file, inspection }: { file: ImageFile; inspection: Inspection 
           <StripLegend survey={currentSurvey.value} isRaw={layers[0]!.format === 'raw'} />
         </div>
       )}
-      {isLocked && <Unlock file={file} format={layers[0]!.format} trouble={trouble} />}
-      {trouble !== null && !isLocked && missingFile.value === null && <Notice kind="bad">{trouble.message}</Notice>}
+      {trouble !== null && isLocked.value && <Unlock file={file} format={layers[0]!.format} trouble={trouble} />}
+      {trouble !== null && !isLocked.value && missingFile.value === null && (
+        <Notice kind="bad">{trouble.message}</Notice>
+      )}
       {warningsOf(file, inspection, currentSurvey.value).map((text) => (
         <Notice key={text} kind="warn">
           {text}

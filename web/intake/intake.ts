@@ -36,6 +36,12 @@ export const missingFile = computed(() => {
   return trouble?.code === 'not-found' && trouble.file !== candidate?.file.name ? (trouble.file ?? null) : null;
 });
 
+/** The chosen image, or what it builds on, is encrypted, and its passphrase is not known. */
+export const isLocked = computed(() => {
+  const { trouble = null, layers = [] } = chosen.value?.inspection ?? {};
+  return trouble !== null && missingFile.value === null && layers.at(-1)!.encrypted;
+});
+
 /** Shows another one of the images. */
 export function choose(name: string): void {
   chosenName.value = name;

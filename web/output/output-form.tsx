@@ -1,6 +1,6 @@
 /** The form: where the disk goes, as what, with which options, under which name. */
 import { formatWords } from '../image/facts.js';
-import { chosen } from '../intake/intake.js';
+import { chosen, isLocked, missingFile } from '../intake/intake.js';
 import { busy, enqueue, isPreparing } from '../jobs/jobs.js';
 import { canPickFile, canPickFolder, FINALISING } from '../shell/pickers.js';
 import { sizeText } from '../shell/text.js';
@@ -75,15 +75,19 @@ export function OutputForm() {
         <button type="submit" class="primary">
           Convert
         </button>
-        {isPreparing.value ? (
-          <span class="quiet">It starts when the file is unpacked.</span>
-        ) : (
-          busy.value && <span class="quiet">It starts when those before it are done.</span>
-        )}
+        <span class="quiet">{whatComesFirst()}</span>
       </p>
       <CommandLine />
     </form>
   );
+}
+
+/** Before the conversion can begin. */
+function whatComesFirst(): string | null {
+  if (isPreparing.value) return 'It starts when the file is unpacked.';
+  if (missingFile.value !== null) return `The image needs ${missingFile.value} first.`;
+  if (isLocked.value) return 'The image needs its passphrase first.';
+  return busy.value ? 'It starts when those before it are done.' : null;
 }
 
 function Presets() {
