@@ -2,14 +2,17 @@
 import type { FormatInfo } from '../src/platform/web/index.js';
 import { ImageDetails } from './image/details.js';
 import { formatWords } from './image/facts.js';
+import { imageNews } from './image/image-news.js';
 import { DropZone } from './intake/drop-zone.js';
 import { chosen } from './intake/intake.js';
 import { JobCard } from './jobs/job-card.js';
 import { JobList } from './jobs/job-list.js';
+import { jobNews } from './jobs/jobs.js';
 import { targets } from './output/output.js';
 import { OutputForm } from './output/output-form.js';
 import { knownFormats } from './shell/engine.js';
 import { EngineTrouble } from './shell/engine-trouble.js';
+import { News } from './shell/news.js';
 import { UpdatePrompt } from './shell/update.js';
 
 export function App() {
@@ -32,6 +35,8 @@ export function App() {
         )}
         <EngineTrouble />
         <DropZone />
+        <News text={imageNews()} />
+        <News text={jobNews.value} />
         <div class="columns">
           <ImageDetails />
           <OutputForm />

@@ -189,11 +189,13 @@ test('finds the parent of a differencing VDI among the files of a folder', async
 });
 
 test('destinations set format and options, and the command says so', async ({ page, images }) => {
-  await page.getByLabel('Disk image').setInputFiles(images.raw);
+  // Of whole MiB: there is nothing to fill up.
+  await page.getByLabel('Disk image').setInputFiles(images.vast);
+  await expect(page.getByRole('region', { name: 'Image details' })).toContainText('3 GiB disk');
   await page.getByRole('radio', { name: 'Azure' }).check();
   await expect(page.getByRole('combobox', { name: 'Output format' })).toHaveValue('vpc');
   await expect(
-    page.getByText('diskloom convert -p -O vpc -o subformat=fixed,force_size=on disk.img disk.vhd'),
+    page.getByText('diskloom convert -p -O vpc -o subformat=fixed,force_size=on vast.img vast.vhd'),
   ).toBeVisible();
   await page.getByRole('combobox', { name: 'Subformat' }).selectOption('dynamic');
   await expect(page.getByText('force_size=on,subformat=dynamic')).toBeVisible();

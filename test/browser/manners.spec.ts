@@ -2,12 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Locator, Page } from '@playwright/test';
+import type { Locator } from '@playwright/test';
 import { expect, test } from './fixtures.js';
 import { qemuImg } from './images.js';
-import { begin, outcome } from './page.js';
-
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+import { begin, button, outcome } from './page.js';
 
 async function box(locator: Locator) {
   const { x, y, width, height } = (await locator.boundingBox())!;
@@ -66,6 +64,44 @@ test('a button that goes away leaves the focus to its card', async ({ page, imag
   await expect(page.getByText('Verified')).toBeHidden();
   await expect(page.getByText('Verified')).toBeVisible();
   await expect(card).not.toBeFocused();
+});
+
+test('the focus stays near where a button was that has gone', async ({ page, images }) => {
+  await begin(page, { source: images.packed, format: 'qcow2', name: 'x.qcow2' });
+  expect(await outcome(page)).toBe('Done');
+  await button(page, 'Discard').focus();
+  await page.keyboard.press('Enter');
+  await expect(button(page, 'Convert')).toBeFocused();
+});
+
+test('who listens hears what was chosen and what the queue does', async ({ page, images }) => {
+  const hears = (text: string) =>
+    expect(page.locator('[aria-live=polite].unseen').filter({ hasText: text })).toHaveCount(1);
+  await page.getByLabel('Disk image').setInputFiles(images.packed);
+  await hears('packed.qcow2, QCOW2, a disk of 24.0 MiB');
+  await begin(page, { source: images.vast, format: 'vdi', name: 'first.vdi' });
+  await begin(page, { source: images.packed, format: 'qcow2', name: 'second.qcow2' });
+  await hears('second.qcow2 is in the queue');
+  await hears('first.vdi is ready');
+  expect(await outcome(page)).toBe('Done');
+  await button(page, 'Verify').click();
+  await expect(page.getByRole('alert')).toHaveText('Verified: it reads back the same, byte for byte.');
+});
+
+test('a verification ends soon after it is cancelled', async ({ page, images }) => {
+  test.slow();
+  const nothing = join(images.folder, 'nothing.vdi');
+  // A map of nothing but zeros keeps the verification from ever waiting.
+  qemuImg('create', '-q', '-f', 'vdi', nothing, '512G');
+  await begin(page, { source: nothing, format: 'vhdx', name: 'x.vhdx' });
+  expect(await outcome(page)).toBe('Done');
+  await button(page, 'Verify').click();
+  await expect(page.getByRole('status')).toHaveText('Verifying');
+  const cancel = button(page, 'Cancel');
+  await cancel.focus();
+  await page.keyboard.press('Enter');
+  // Long before the engine would be ended by force.
+  await expect(page.getByText('The verification was cancelled.')).toBeVisible({ timeout: 5000 });
 });
 
 test('a conversion that begins at once shows the map as it becomes known', async ({ page, images }) => {

@@ -16,6 +16,11 @@ export interface Task {
   reproducible?: boolean;
 }
 
+export const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+export const details = (page: Page) => page.getByRole('region', { name: 'Image details' });
+/** Which of several images the page is about. */
+export const choice = (page: Page) => page.getByRole('combobox', { name: 'Image', exact: true });
+
 /** Fills in the form and starts the conversion. */
 export async function begin(page: Page, task: Task): Promise<void> {
   const { source, format, name, compress = false, passphrase, subformat, reproducible = false } = task;

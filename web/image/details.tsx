@@ -2,7 +2,8 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { Inspection } from '../../src/platform/web/index.js';
-import { fileInputId } from '../intake/drop-zone.js';
+import { chooseMissing } from '../intake/drop-zone.js';
+import { folderOf } from '../intake/files.js';
 import {
   type Candidate,
   candidates,
@@ -13,10 +14,12 @@ import {
   lookAgain,
   looking,
   missingFile,
+  standIns,
 } from '../intake/intake.js';
 import { unpacking } from '../intake/unpack.js';
 import { snapshot } from '../output/output.js';
 import { knownFormats } from '../shell/engine.js';
+import { useKeptFocus } from '../shell/kept-focus.js';
 import { Notice } from '../shell/notice.js';
 import { exactSize, lastPart, sizeText } from '../shell/text.js';
 import './details.css';
@@ -28,10 +31,19 @@ import { currentSurvey } from './survey.js';
 import { warningsOf } from './warnings.js';
 
 export function ImageDetails() {
+  const card = useRef<HTMLElement>(null);
+  const keepFocus = useKeptFocus(card);
   const candidate = chosen.value;
   if (candidate === null) return null;
   return (
-    <section class="card details" aria-label="Image details" aria-busy={looking.value > 0}>
+    <section
+      ref={card}
+      class="card details"
+      aria-label="Image details"
+      aria-busy={looking.value > 0}
+      tabIndex={-1}
+      {...keepFocus}
+    >
       <Details candidate={candidate} />
     </section>
   );
@@ -50,6 +62,7 @@ function Details({ candidate }: { candidate: Candidate }) {
       {inspection === null && error === null && <Looking file={file} />}
       {error !== null && missingFile.value === null && <Notice kind="bad">It cannot be opened: {error.message}</Notice>}
       <Missing />
+      <StandIns />
       {inspection !== null && <Opened file={file} inspection={inspection} />}
     </>
   );
@@ -109,13 +122,25 @@ function ImageChoice() {
   return (
     <p class="field">
       <label for="image-choice">Image</label>
-      <select id="image-choice" value={chosen.value!.file.name} onChange={(event) => choose(event.currentTarget.value)}>
-        {candidates.value.map(({ file }) => (
-          <option key={file.name}>{file.name}</option>
+      <select
+        id="image-choice"
+        value={candidates.value.indexOf(chosen.value!)}
+        onChange={(event) => choose(candidates.value[Number(event.currentTarget.value)]!)}
+      >
+        {candidates.value.map(({ file }, index) => (
+          <option key={index} value={index}>
+            {nameAmongAll(file)}
+          </option>
         ))}
       </select>
     </p>
   );
+}
+
+/** With its folder, where the name alone does not tell it from another. */
+function nameAmongAll(file: ImageFile): string {
+  const isAlone = candidates.value.every((each) => each.file === file || each.file.name !== file.name);
+  return isAlone ? file.name : `${folderOf(file)}/${file.name}`;
 }
 
 /** Asks for the file that is not there. */
@@ -127,11 +152,20 @@ function Missing() {
       <p>
         This image builds on <strong>{name}</strong>, which has to be here too: a browser cannot fetch it by itself.
       </p>
-      <button type="button" onClick={() => document.getElementById(fileInputId)?.click()}>
+      <button type="button" onClick={chooseMissing}>
         Choose {name}
       </button>
     </Notice>
   );
+}
+
+/** Files that were chosen for others: nobody but the user knows whether they are the right ones. */
+function StandIns() {
+  return [...standIns.value].map(([name, own]) => (
+    <Notice key={name} kind="warn">
+      <strong>{own}</strong> is taken for <strong>{name}</strong>. If it is another file, the result will be wrong.
+    </Notice>
+  ));
 }
 
 /** The backing chain, from the image down. */
@@ -192,6 +226,7 @@ function Unlock({
   trouble: NonNullable<Inspection['trouble']>;
 }) {
   const tried = useSignal(false);
+  const trying = useSignal(false);
   const field = useRef<HTMLInputElement>(null);
   const unlock = async (event: SubmitEvent) => {
     event.preventDefault();
@@ -200,7 +235,9 @@ function Unlock({
     if (!keyOption) return;
     rememberPassphrase(file.name, passphrase, keyOption);
     tried.value = false;
+    trying.value = true;
     await lookAgain(file, passphrase, keyOption);
+    trying.value = false;
     tried.value = true;
     field.current?.select();
   };
@@ -209,12 +246,24 @@ function Unlock({
       <form class="unlock" onSubmit={(event) => void unlock(event)}>
         <p class="field">
           <label for="passphrase">Passphrase of the image</label>
-          <input ref={field} id="passphrase" name="passphrase" type="password" required autocomplete="off" />
+          <input
+            ref={field}
+            id="passphrase"
+            name="passphrase"
+            type="password"
+            required
+            autocomplete="off"
+            aria-invalid={tried.value}
+            aria-describedby="passphrase-news"
+          />
         </p>
         <button type="submit">Unlock</button>
       </form>
+      {trying.value && <p class="quiet">Trying it: that takes a while on purpose.</p>}
       {tried.value && (
-        <p role="alert">{trouble.code === 'denied' ? 'This passphrase does not open it.' : trouble.message}</p>
+        <p id="passphrase-news" role="alert">
+          {trouble.code === 'denied' ? 'This passphrase does not open it.' : trouble.message}
+        </p>
       )}
     </Notice>
   );

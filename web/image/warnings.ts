@@ -17,6 +17,8 @@ const PROMISES: Readonly<Record<string, string>> = {
 };
 
 const VHD_FOOTER = 512;
+/** Bytes: the smallest floppy disks held ten times as much. */
+const SMALLEST_DISK = 16 * 1024;
 /** Bytes: the last cluster of an image need not be all there, and none is larger. */
 const LARGEST_CLUSTER = 2 * 1024 ** 2;
 
@@ -42,6 +44,12 @@ export function warningsOf(file: ImageFile, inspection: Inspection, survey: Surv
   if (promised !== undefined && top.format === 'raw')
     found.push(
       `The name says ${promised}, the content does not: it is taken for a raw disk. A download that ended too early looks like this.`,
+    );
+  else if (top.format === 'raw' && file.size < SMALLEST_DISK)
+    found.push(
+      file.size === 0
+        ? 'The file is empty, and so will the new disk be.'
+        : 'This is smaller than any disk: is it the right file? Whatever has no known format is taken for a raw disk.',
     );
   if (top.format === 'vpc' && isFixed(file, top))
     found.push('A fixed VHD is a raw disk with a footer: it is recognised by its last 512 bytes alone.');

@@ -4,17 +4,33 @@ import { useEffect, useRef } from 'preact/hooks';
 import { AddressField } from './address.js';
 import { droppedFiles } from './files.js';
 import './drop-zone.css';
-import { addFiles, chosen, looking } from './intake.js';
+import { addFiles, addMissing, chosen, looking } from './intake.js';
 
-/** The file input, for buttons elsewhere that want a file. */
-export const fileInputId = 'file';
+const fileInputId = 'file';
+
+/** Chosen by a button for the file that is missing; else, files of any kind. */
+let isForMissing = false;
+
+/** Opens the dialog for the file that the image at hand needs. Called in a click. */
+export function chooseMissing(): void {
+  const input = document.getElementById(fileInputId);
+  input?.click();
+  isForMissing = true;
+}
 
 export function DropZone() {
   const over = useSignal(false);
+  const cameEmpty = useSignal(false);
   const input = useRef<HTMLInputElement>(null);
-  useDrop((isOver) => {
-    over.value = isOver;
-  });
+  useDrop(
+    (isOver) => {
+      over.value = isOver;
+    },
+    (files) => {
+      cameEmpty.value = files.length === 0;
+      void addFiles(files);
+    },
+  );
   useSignalEffect(() => {
     // The same file may be chosen again, changed.
     if (looking.value === 0 && input.current) input.current.value = '';
@@ -32,9 +48,18 @@ export function DropZone() {
         id={fileInputId}
         type="file"
         multiple
-        onChange={(event) => void addFiles([...(event.currentTarget.files ?? [])])}
+        onClick={() => {
+          isForMissing = false;
+          cameEmpty.value = false;
+        }}
+        onChange={(event) => void (isForMissing ? addMissing : addFiles)([...(event.currentTarget.files ?? [])])}
       />
       <AddressField />
+      {cameEmpty.value && (
+        <p class="bad" aria-live="polite">
+          There was no file in what you dropped.
+        </p>
+      )}
     </div>
   );
 }
@@ -48,8 +73,8 @@ function DropMark() {
   );
 }
 
-/** Files may be dropped anywhere; `onOver` hears whether some are above the page. */
-function useDrop(onOver: (isOver: boolean) => void): void {
+/** Files may be dropped anywhere; `onOver` hears whether some are above the page, `take` which ones came. */
+function useDrop(onOver: (isOver: boolean) => void, take: (files: File[]) => void): void {
   useEffect(() => {
     const done = new AbortController();
     const { signal } = done;
@@ -68,7 +93,7 @@ function useDrop(onOver: (isOver: boolean) => void): void {
         if (!hasFiles(event)) return;
         event.preventDefault();
         onOver(false);
-        void droppedFiles(event.dataTransfer!).then(addFiles);
+        void droppedFiles(event.dataTransfer!).then(take);
       },
       { signal },
     );

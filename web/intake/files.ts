@@ -1,7 +1,21 @@
 /** Files from a drop: also those in folders, such as the parts of a Parallels `.hdd` bundle. */
+import type { ImageFile } from './intake.js';
 
 /** Files of one drop that are looked at; a folder may hold anything. */
 const MOST_FILES = 500;
+
+/** Paths of the folders that dropped files were in. */
+const folders = new WeakMap<ImageFile, string>();
+
+/** `/machines/web` within what was dropped; empty for a file that came by itself. */
+export function folderOf(file: ImageFile): string {
+  return folders.get(file) ?? '';
+}
+
+/** Whatever was made of a file has its folder. */
+export function comesFrom(made: ImageFile, file: ImageFile): void {
+  folders.set(made, folderOf(file));
+}
 
 /** All files of a drop, folders searched. Must be called while the event is handled. */
 export async function droppedFiles(transfer: DataTransfer): Promise<File[]> {
@@ -16,7 +30,9 @@ export async function droppedFiles(transfer: DataTransfer): Promise<File[]> {
 async function collect(entry: FileSystemEntry, files: File[]): Promise<void> {
   if (files.length >= MOST_FILES) return;
   if (entry.isFile) {
-    files.push(await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)));
+    const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+    folders.set(file, entry.fullPath.slice(0, entry.fullPath.lastIndexOf('/')));
+    files.push(file);
     return;
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();

@@ -2,6 +2,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { type ImageError, type Inspection, inspect, type RemoteFile } from '../../src/platform/web/index.js';
 import { failureOf } from '../shell/failure.js';
+import { comesFrom, folderOf } from './files.js';
 import { unpackedFile } from './unpack.js';
 
 /** A file of this machine, or on a web server. */
@@ -15,18 +16,23 @@ export interface Candidate {
   readonly error: ImageError | null;
 }
 
-/** All files that were ever given, by name: backing files and parts are looked for among them. */
-const pool = new Map<string, ImageFile>();
+/**
+ * The files that were given together, and those that completed them: what an image refers to is looked for among these alone.
+ * Of an earlier image they would be wrong, however they are called.
+ */
+let pool: readonly ImageFile[] = [];
 
-/** The images of the latest files, the likeliest first. */
+/** The images among them, the likeliest first. */
 export const candidates = signal<readonly Candidate[]>([]);
-const chosenName = signal<string | null>(null);
-/** How many files are being looked at. */
+const chosenFile = signal<ImageFile | null>(null);
+/** How many times files are being looked at. */
 export const looking = signal(0);
+/** What stands in for a file of another name: the name that is asked for, and the file's own. */
+export const standIns = signal<ReadonlyMap<string, string>>(new Map());
 
 /** The image that the page is about. */
 export const chosen = computed(
-  () => candidates.value.find(({ file }) => file.name === chosenName.value) ?? candidates.value[0] ?? null,
+  () => candidates.value.find(({ file }) => file === chosenFile.value) ?? candidates.value[0] ?? null,
 );
 
 /** Name of a file that the chosen image needs and nobody has given. */
@@ -43,53 +49,83 @@ export const isLocked = computed(() => {
 });
 
 /** Shows another one of the images. */
-export function choose(name: string): void {
-  chosenName.value = name;
+export function choose({ file }: Candidate): void {
+  chosenFile.value = file;
 }
 
-/** All files but this one: what an image refers to is among them. */
+/** All files but this one and its namesakes, those of its own folder last: of the same name the last one counts. */
 export function othersThan(file: ImageFile): ImageFile[] {
-  return [...pool.values()].filter((other) => other !== file);
+  const others = pool.filter(({ name }) => name !== file.name);
+  const isNear = (other: ImageFile) => folderOf(other) === folderOf(file);
+  return [...others.filter((other) => !isNear(other)), ...others.filter(isNear)];
+}
+
+/** The files that an image is made of or builds on, as far as they are here, its own among them. */
+function filesOf({ file, inspection }: Pick<Candidate, 'file' | 'inspection'>): ImageFile[] {
+  const byName = new Map(othersThan(file).map((other) => [other.name, other]));
+  return [file, ...(inspection?.files ?? []).flatMap((name) => byName.get(name) ?? [])];
 }
 
 /** Bytes of an image's file and of all others that it is made of or builds on. */
-export function sizeWithParts({ file, inspection }: Pick<Candidate, 'file' | 'inspection'>): number {
-  const names = new Set([file.name, ...(inspection?.files ?? [])]);
-  return [...names].reduce((sum, name) => sum + (pool.get(name)?.size ?? 0), 0);
+export function sizeWithParts(candidate: Pick<Candidate, 'file' | 'inspection'>): number {
+  return filesOf(candidate).reduce((sum, { size }) => sum + size, 0);
 }
 
 /** Takes files in. What completes the image at hand leaves it at hand; else the page is about the new ones. */
 export async function addFiles(files: readonly ImageFile[]): Promise<void> {
   if (files.length === 0) return;
   // The browser looks at a file when it is first asked for its size: only from then on does it notice changes.
-  for (const file of files) if (file.size >= 0) pool.set(file.name, file);
+  const taken = files.filter(({ size }) => size >= 0);
   const missing = missingFile.value;
-  const completes = missing !== null && files.some(({ name }) => name === missing);
+  const completes = missing !== null && taken.some(({ name }) => name === missing);
+  const names = new Set(taken.map(({ name }) => name));
+  pool = completes ? [...pool.filter(({ name }) => !names.has(name)), ...taken] : taken;
   if (!completes) {
     batch(() => {
-      candidates.value = files.map((file) => ({ file, inspection: null, error: null }));
-      chosenName.value = null;
+      candidates.value = taken.map((file) => ({ file, inspection: null, error: null }));
+      chosenFile.value = null;
+      standIns.value = new Map();
     });
   }
-  latest = takeIn(files, completes);
+  turn += 1;
+  latest = takeIn(taken, completes, turn);
   await latest;
 }
 
+/** Takes in what the user has chosen for the missing file: a single one is that, whatever its name. */
+export async function addMissing(files: readonly File[]): Promise<void> {
+  const missing = missingFile.value;
+  const [file, ...others] = files;
+  if (missing === null || file === undefined || others.length > 0 || file.name === missing) return addFiles(files);
+  standIns.value = new Map(standIns.value).set(missing, file.name);
+  return addFiles([new File([file], missing, { lastModified: file.lastModified })]);
+}
+
+/** How many times files have come: who sees another number than before is late. */
+let turn = 0;
+
 /** What is compressed is unpacked first. */
-async function takeIn(files: readonly ImageFile[], completes: boolean): Promise<void> {
+async function takeIn(files: readonly ImageFile[], completes: boolean, since: number): Promise<void> {
   looking.value += 1;
   try {
     const plain: ImageFile[] = [];
     for (const file of files) {
-      if (pool.get(file.name) !== file) return;
+      if (turn !== since) return;
       const unpacked = 'url' in file ? file : await unpackedFile(file);
-      pool.set(unpacked.name, unpacked);
+      comesFrom(unpacked, file);
+      pool = pool.map((each) => (each === file ? unpacked : each));
       plain.push(unpacked);
     }
-    const subjects = completes ? candidates.value.map(({ file }) => pool.get(file.name) ?? file) : plain;
-    await lookAtAll(subjects);
+    const given = (file: ImageFile) => plain.find(({ name }) => name === file.name) ?? file;
+    const atHand = completes && chosen.value !== null ? given(chosen.value.file) : null;
+    const found = await lookAtAll(completes ? candidates.value.map(({ file }) => given(file)) : plain);
+    if (turn !== since) return;
+    batch(() => {
+      candidates.value = order(found);
+      if (atHand !== null) chosenFile.value = atHand;
+    });
   } catch (thrown) {
-    candidates.value = files.map((file) => ({ file, inspection: null, error: failureOf(thrown) }));
+    if (turn === since) candidates.value = files.map((file) => ({ file, inspection: null, error: failureOf(thrown) }));
   } finally {
     looking.value -= 1;
   }
@@ -102,11 +138,10 @@ export function settled(): Promise<void> {
 
 let latest: Promise<void> = Promise.resolve();
 
-async function lookAtAll(subjects: readonly ImageFile[]): Promise<void> {
+async function lookAtAll(subjects: readonly ImageFile[]): Promise<Candidate[]> {
   const found: Candidate[] = [];
   for (const file of subjects) found.push(await look(file));
-  // Others may have come meanwhile.
-  if (subjects.every((file) => pool.get(file.name) === file)) candidates.value = order(found);
+  return found;
 }
 
 /** Opens an image again, with its passphrase. */
@@ -131,12 +166,14 @@ async function look(file: ImageFile, options: Parameters<typeof inspect>[1] = {}
   }
 }
 
-/** Without the files that belong to another one; what is known by its content before what may be anything. */
+/** Without the files that belong to another one, the likeliest first. */
 function order(found: readonly Candidate[]): Candidate[] {
-  const parts = new Set(
-    found.flatMap(({ file, inspection }) => inspection?.files.filter((name) => name !== file.name) ?? []),
-  );
-  const whole = found.filter(({ file }) => !parts.has(file.name));
-  const isKnown = ({ inspection }: Candidate) => inspection !== null && inspection.layers[0]?.format !== 'raw';
-  return [...whole.filter(isKnown), ...whole.filter((each) => !isKnown(each))];
+  const parts = new Set(found.flatMap((each) => filesOf(each).slice(1)));
+  return found.filter(({ file }) => !parts.has(file)).sort((a, b) => doubtOf(a) - doubtOf(b));
+}
+
+/** What is known by its content; what refers to something that is not here; what may be anything; what nothing can be made of. */
+function doubtOf({ inspection, error }: Candidate): number {
+  if (inspection !== null) return inspection.layers[0]?.format === 'raw' ? 2 : 0;
+  return error?.code === 'not-found' ? 1 : 3;
 }

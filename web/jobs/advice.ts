@@ -1,6 +1,7 @@
 /** What to do about a failure. */
 import type { ImageError } from '../../src/platform/web/index.js';
 import { exactSize } from '../shell/text.js';
+import type { Task } from './jobs.js';
 
 /** Where it happened, as far as it is known; null: nowhere in particular. */
 export function placeOf({ file, offset }: ImageError): string | null {
@@ -16,16 +17,18 @@ export function mayPass(error: ImageError | null): boolean {
   return error !== null && !LASTING.includes(error.code);
 }
 
-/** For the user; `intoFile`: the result was to go into a file that they chose. */
-export function adviceFor(error: ImageError, intoFile: boolean): string {
+/** For the user. */
+export function adviceFor(error: ImageError, { file, chosenFile, isLocked }: Task): string {
+  const intoFile = chosenFile !== null;
+  if (isLocked && error.code === 'invalid') return 'Unlock the image with its passphrase, then convert again.';
   switch (error.code) {
     case 'no-space':
       return intoFile
         ? 'The disk of the chosen file is full, or the browser allows no more. Free some room or choose another place. Nothing was changed.'
         : 'A browser lends a page only part of the disk, and that is used up. Discard earlier results, free some room on the disk, compress, or write into a file that you choose. Nothing was kept.';
     case 'not-found':
-      return error.file === undefined
-        ? 'Choose the file again; it may have been moved.'
+      return error.file === undefined || error.file === file.name
+        ? 'Choose the file again; it may have been moved or deleted.'
         : `Add ${error.file} to this page, together with the image, then convert again.`;
     case 'io':
       return 'If the file was changed or moved, choose it again. If it lies on a network drive or a stick, copy it to this machine first. Nothing half-done was kept.';

@@ -1,9 +1,9 @@
 /** The conversion at hand: how far it is, and what came of it. */
 import { useSignal } from '@preact/signals';
-import type { RefObject } from 'preact';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { formatWords } from '../image/facts.js';
 import { Strip } from '../image/strip.js';
+import { useKeptFocus } from '../shell/kept-focus.js';
 import { FINALISING } from '../shell/pickers.js';
 import { durationText, percentText, sizeText } from '../shell/text.js';
 import { adviceFor, mayPass, placeOf } from './advice.js';
@@ -62,29 +62,6 @@ export function JobCard() {
       {job !== null && <Body job={job} />}
     </section>
   );
-}
-
-/** A button that goes away must not take the focus with it: the card has it then, until the user turns elsewhere. */
-function useKeptFocus(card: RefObject<HTMLElement | null>) {
-  const isInside = useRef(false);
-  useEffect(() => {
-    const letGo = ({ target }: PointerEvent) => {
-      if (!card.current?.contains(target as Node)) isInside.current = false;
-    };
-    document.addEventListener('pointerdown', letGo);
-    return () => document.removeEventListener('pointerdown', letGo);
-  }, []);
-  useLayoutEffect(() => {
-    if (isInside.current && document.activeElement === document.body) card.current?.focus({ preventScroll: true });
-  });
-  return {
-    onFocusIn: () => {
-      isInside.current = true;
-    },
-    onFocusOut: ({ relatedTarget }: FocusEvent) => {
-      if (relatedTarget !== null) isInside.current = card.current?.contains(relatedTarget as Node) ?? false;
-    },
-  };
 }
 
 /** The next conversion is being described: what the user looks at must not move away. */
@@ -160,12 +137,14 @@ function Buttons({ job }: { job: Job }) {
 }
 
 function CancelButton({ job }: { job: Job }) {
+  // Not disabled, once it is pressed: that would take the focus away.
   const pressed = useSignal(false);
   return (
     <button
       type="button"
-      disabled={pressed.value}
+      aria-disabled={pressed.value}
       onClick={() => {
+        if (pressed.value) return;
         pressed.value = true;
         cancel(job);
       }}
@@ -252,7 +231,7 @@ function Failure({ job }: { job: Job }) {
   return (
     <div class="failure">
       {place !== null && error.code !== 'aborted' && <p class="quiet">{place}</p>}
-      <p>{adviceFor(error, job.task.chosenFile !== null)}</p>
+      <p>{adviceFor(error, job.task)}</p>
     </div>
   );
 }

@@ -1,21 +1,29 @@
 /** The other conversions: those that wait, and those that are done. */
+import { useRef } from 'preact/hooks';
 import { ImageError } from '../../src/platform/web/index.js';
 import { formatWords } from '../image/facts.js';
+import { useKeptFocus } from '../shell/kept-focus.js';
 import { sizeText } from '../shell/text.js';
-import { busy, cancel, current, discard, type Job, jobs } from './jobs.js';
+import { mayPass } from './advice.js';
+import { busy, cancel, current, discard, type Job, jobs, retry } from './jobs.js';
 import { saveResult } from './save.js';
 
 export function JobList() {
+  const list = useRef<HTMLElement>(null);
+  const keepFocus = useKeptFocus(list);
   const others = jobs.value.filter((job) => job !== current.value);
   if (others.length === 0) return null;
   return (
-    <section class="job-list" aria-labelledby="job-list-title">
+    <section ref={list} class="job-list" aria-labelledby="job-list-title" tabIndex={-1} {...keepFocus}>
       <h2 id="job-list-title">Other conversions</h2>
       <ul>
         {others.map((job) => (
           <li key={job.id}>
             <span class="job-name">
-              {job.task.name} <span class="quiet">{formatWords(job.task.format)}</span>
+              {job.task.name}{' '}
+              <span class="quiet">
+                {formatWords(job.task.format)}, of {job.task.file.name}
+              </span>
             </span>
             <Row job={job} />
           </li>
@@ -51,6 +59,11 @@ function Row({ job }: { job: Job }) {
           onClick={() => void saveResult(job)}
         >
           Download
+        </button>
+      )}
+      {stage === 'failed' && mayPass(job.error.value) && (
+        <button type="button" class="plain" aria-label={`Repeat ${name}`} onClick={() => retry(job)}>
+          Repeat
         </button>
       )}
       <button type="button" class="plain" aria-label={`Forget ${name}`} onClick={() => void discard(job)}>

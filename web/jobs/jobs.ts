@@ -13,7 +13,7 @@ import {
 } from '../../src/platform/web/index.js';
 import { sourceOptions } from '../image/source.js';
 import { type SurveySignal, surveyAtHand } from '../image/survey.js';
-import { chosen, type ImageFile, othersThan, settled, sizeWithParts } from '../intake/intake.js';
+import { chosen, type ImageFile, isLocked, othersThan, settled, sizeWithParts } from '../intake/intake.js';
 import { TARGET_SECRET } from '../output/option-field.js';
 import {
   compresses,
@@ -56,6 +56,8 @@ export interface Task {
   /** Bytes of zeros that the new disk has more. */
   readonly padding: number;
   readonly reproducible: boolean;
+  /** The passphrase of the source was not known. */
+  readonly isLocked: boolean;
   /** The passphrase of the new image. */
   readonly passphrase: string;
   /** The file that the user chose; null: the result is downloaded in the end. */
@@ -108,6 +110,9 @@ export const unsaved = computed(
   () => busy.value || jobs.value.some((job) => job.stage.value === 'done' && !job.saved.value),
 );
 
+/** Of the queue, what the card does not tell: it goes on with the next at once. */
+export const jobNews = signal('');
+
 let lastId = 0;
 
 /** How many conversions were asked for. */
@@ -121,6 +126,7 @@ export async function enqueue(): Promise<void> {
     const task = await prepare();
     if (task !== null)
       batch(() => {
+        if (busy.value) jobNews.value = `${task.name} is in the queue`;
         addJob(task);
         asked.value += 1;
       });
@@ -151,6 +157,7 @@ async function prepare(): Promise<Task | null> {
     compress: compresses.value,
     padding: padding.value,
     reproducible: reproducible.value,
+    isLocked: isLocked.value,
     passphrase: newPassphrase.value,
     chosenFile,
     isSet: isSet.value,
@@ -182,6 +189,8 @@ async function runQueue(): Promise<void> {
   const next = jobs.value.find(isWaiting);
   if (next === undefined) return;
   await runJob(next);
+  if (jobs.value.some(isWaiting))
+    jobNews.value = `${next.task.name} ${next.stage.value === 'done' ? 'is ready' : 'has not become anything'}`;
   await runQueue();
 }
 

@@ -78,12 +78,14 @@ function Verdict({ job }: { job: Job }) {
     return verification.code === 'aborted' ? (
       <p class="quiet">The verification was cancelled.</p>
     ) : (
-      <p class="verdict bad">It could not be verified: {verification.message}</p>
+      <p class="verdict bad" role="alert">
+        It could not be verified: {verification.message}
+      </p>
     );
   }
   if (verification.difference !== null) {
     return (
-      <p class="verdict bad">
+      <p class="verdict bad" role="alert">
         It is not the same: the first difference is after {exactSize(verification.difference)} of the disk. Do not use
         this result; has the source changed meanwhile?
       </p>
@@ -91,7 +93,7 @@ function Verdict({ job }: { job: Job }) {
   }
   return (
     <div class="verdict good">
-      <p>Verified: it reads back the same, byte for byte.</p>
+      <p role="alert">Verified: it reads back the same, byte for byte.</p>
       <p class="hash">
         <span class="quiet">SHA-256 of the content</span> <code>{verification.sha256}</code>
       </p>

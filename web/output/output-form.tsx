@@ -147,11 +147,15 @@ function Options() {
             id="compress"
             type="checkbox"
             checked={compress.value}
+            aria-describedby="compress-help"
             onChange={(event) => {
               compress.value = event.currentTarget.checked;
             }}
           />
-          <label for="compress">Compress</label> <span class="quiet">smaller, and slower to make</span>
+          <label for="compress">Compress</label>{' '}
+          <span id="compress-help" class="quiet">
+            smaller, and slower to make
+          </span>
         </p>
       )}
       {common.length > 0 && (
@@ -220,8 +224,7 @@ function PlaceField() {
             }}
           />
           <label for={`place-${each}`}>
-            {names[each]}
-            {bestPlace.value === each && !isSet.value && <span class="tag">suggested</span>}
+            {names[each]} {bestPlace.value === each && !isSet.value && <span class="tag">suggested</span>}{' '}
             <span class="help">{reasons[each]}</span>
           </label>
         </p>
