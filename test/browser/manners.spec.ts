@@ -76,7 +76,7 @@ test('the focus stays near where a button was that has gone', async ({ page, ima
 
 test('who listens hears what was chosen and what the queue does', async ({ page, images }) => {
   const hears = (text: string) =>
-    expect(page.locator('[aria-live=polite].unseen').filter({ hasText: text })).toHaveCount(1);
+    expect(page.locator('[aria-live=polite].unseen').filter({ hasText: text })).toHaveCount(1, { timeout: 45_000 });
   await page.getByLabel('Disk image').setInputFiles(images.packed);
   await hears('packed.qcow2, QCOW2, a disk of 24.0 MiB');
   await begin(page, { source: images.vast, format: 'vdi', name: 'first.vdi' });
