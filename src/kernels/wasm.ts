@@ -5,7 +5,6 @@
  * scratch memory first, and results are copied out. What is too large for the scratch memory (units of more than 2 MiB,
  * which only foreign images have) goes to a second instance with a memory made for it.
  */
-
 import { corrupt, ImageError } from '../errors.js';
 import { eachHoldsData } from './glance.js';
 
