@@ -80,8 +80,10 @@ test('who listens hears what was chosen and what the queue does', async ({ page,
   await page.getByLabel('Disk image').setInputFiles(images.packed);
   await hears('packed.qcow2, QCOW2, a disk of 24.0 MiB');
   await begin(page, { source: images.vast, format: 'vdi', name: 'first.vdi' });
+  await button(page, 'Pause').click();
   await begin(page, { source: images.packed, format: 'qcow2', name: 'second.qcow2' });
   await hears('second.qcow2 is in the queue');
+  await button(page, 'Resume').click();
   await hears('first.vdi is ready');
   expect(await outcome(page)).toBe('Done');
   await button(page, 'Verify').click();

@@ -161,9 +161,12 @@ function Missing() {
 
 /** Files that were chosen for others: nobody but the user knows whether they are the right ones. */
 function StandIns() {
-  return [...standIns.value].map(([name, own]) => (
+  const known = [...standIns.value].filter(([name]) => name !== missingFile.value);
+  return known.map(([name, own]) => (
     <Notice key={name} kind="warn">
-      <strong>{own}</strong> is taken for <strong>{name}</strong>. If it is another file, the result will be wrong.
+      <p>
+        <strong>{own}</strong> is taken for <strong>{name}</strong>. If it is another file, the result will be wrong.
+      </p>
     </Notice>
   ));
 }

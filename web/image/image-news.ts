@@ -8,7 +8,7 @@ export function imageNews(): string {
   const candidate = chosen.value;
   if (candidate === null || looking.value > 0) return '';
   const { file, inspection } = candidate;
-  if (missingFile.value !== null) return `${file.name} builds on a file that is missing: ${missingFile.value}`;
+  if (missingFile.value !== null) return `${file.name} lacks another file, ${missingFile.value}`;
   if (isLocked.value) return `${file.name} is encrypted and asks for its passphrase`;
   if (inspection === null || inspection.trouble !== null) return `${file.name} has a fault and can’t be opened`;
   const { format, virtualSize } = inspection.layers[0]!;
