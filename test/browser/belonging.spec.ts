@@ -77,7 +77,7 @@ test('of a split disk the part that is missing is asked for, in whatever order t
   page,
   images,
 }) => {
-  const folder = join(images.folder, 'split');
+  const folder = join(images.folder, 'split-in-three');
   mkdirSync(folder);
   const disk = join(folder, 'sp.vmdk');
   qemuImg('create', '-q', '-f', 'vmdk', '-o', 'subformat=twoGbMaxExtentSparse', disk, '5G');
