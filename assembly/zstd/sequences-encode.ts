@@ -34,8 +34,11 @@ const LONG_LITERAL_LENGTHS: u32 = 19;
 const LONG_MATCH_LENGTHS: u32 = 36;
 /** A stream is not continued when less is left, and one sequence takes less. Bytes. */
 const STREAM_SLACK: usize = 32;
-/** After the states (26 bits at most, on top of 7), this many extra bits fit without a flush between. */
-const UNFLUSHED_EXTRA: u32 = 31;
+/**
+ * After the states (26 bits at most, on top of 7), this many extra bits fit without a flush between. One bit is left free:
+ * a full word could not be shifted out, as a shift by 64 is one by 0.
+ */
+const UNFLUSHED_EXTRA: u32 = 30;
 
 let codeTablesReady = false;
 

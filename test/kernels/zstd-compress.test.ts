@@ -31,6 +31,16 @@ function expectReadable(frames: Uint8Array[], contents: Uint8Array[]): void {
   expect(same(read, Buffer.concat(contents))).toBe(true);
 }
 
+describeWith(['zstd'], 'zstd: a word of the sequences that is exactly full', () => {
+  it('is written out', () => {
+    // Seven bits left over, three states of the most bits and 31 extra bits: once in many gigabytes. The fuzzer found it.
+    const random = new Random(2711 * 1_000_003 + 342);
+    for (const below of [3, 3, 13, 2, 19, 2, 7]) random.below(below);
+    const bytes = mixture(random, 2 ** 21, 2 ** (8 + random.below(11)));
+    expectReadable([roundTrip(bytes, 3)], [bytes]);
+  });
+});
+
 describeWith(['zstd'], 'zstd: frames are read by our decoder and by the reference decoder', () => {
   for (const [name, bytes] of samples(21)) {
     it(name, () => {
