@@ -41,7 +41,8 @@ export interface Descriptor {
 const FLAT = ['FLAT', 'VMFS'];
 /** Types without a file. */
 const NO_FILE = ['ZERO'];
-const EXTENT_LINE = /^\s*(RW|RDONLY|NOACCESS)\s+(\d+)\s+(\S+)(?:\s+"([^"]+)"(?:\s+(-?\d+))?)?/;
+/** After the number of sectors a blank may be missing: QEMU reads such lines, too. */
+const EXTENT_LINE = /^\s*(RW|RDONLY|NOACCESS)\s+(\d+)(?!\d)\s*(\S+)(?:\s+"([^"]+)"(?:\s+(-?\d+))?)?/;
 
 /** Takes what stands before the first NUL. Throws `corrupt` for a name that does not end. */
 export function parseDescriptor(bytes: Uint8Array): Descriptor {

@@ -46,6 +46,7 @@ describe('descriptors', () => {
   const cases: [what: string, text: string][] = [
     ['as they are', descriptor('monolithicFlat', ['RW 4 FLAT "flat" 2'])],
     ['with CRLF', descriptor('monolithicFlat', ['RW 4 FLAT "flat" 2']).replaceAll('\n', '\r\n')],
+    ['with a blank missing', descriptor('monolithicFlat', ['RW 4FLAT "flat" 2'])],
     ['of VMware ESX', descriptor('vmfs', ['RW 4 VMFS "late"'])],
     ['with blanks', descriptor('monolithicFlat', ['  RW   4  FLAT  "flat"  2']).replace('CID=', 'CID = ')],
     ['without a line feed at the end', descriptor('twoGbMaxExtentFlat', ['RW 4 FLAT "flat" 2']).trimEnd()],
