@@ -1,7 +1,8 @@
 /**
  * Writing bit streams that are read backward: bits are collected in a u64 from the bottom up and flushed as whole
  * bytes. A flush stores eight bytes and moves on by those that are complete, so at most 7 bits stay behind and 56 may
- * be added: a word with 64 could not be shifted out, as a shift by 64 is one by 0. The caller keeps `bits` and `used` in locals, where the compiler can hold them in registers.
+ * be added: a word with 64 could not be shifted out, as a shift by 64 is one by 0. The caller keeps `bits` and `used` in
+ * locals, where the compiler can hold them in registers.
  */
 
 /** The bits below `count`, 0 to 32. */

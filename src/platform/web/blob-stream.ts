@@ -33,8 +33,8 @@ export class BlobStream {
   readonly #reader: ReadableStreamBYOBReader;
   readonly #start: number;
   #staging = new Uint8Array(STAGING);
-  /** Of the same size, lent and given back. A fresh one would cost a page fault every 4 KiB. */
-  readonly #lent: ArrayBuffer[] = [];
+  /** Memory of the same size that was lent and is back. A fresh one would cost a page fault every 4 KiB. */
+  readonly #spare: ArrayBuffer[] = [];
   /** The bytes before `#position`, at most STEP_BACK of them. */
   #last: Uint8Array = new Uint8Array(0);
   /** Where the stream stands. */
@@ -123,7 +123,7 @@ export class BlobStream {
   }
 
   async #take(length: number): Promise<Loan> {
-    let memory = this.#lent.pop() ?? new ArrayBuffer(STAGING);
+    let memory = this.#spare.pop() ?? new ArrayBuffer(STAGING);
     for (let filled = 0; filled < length; ) {
       const value = await this.#request(new Uint8Array(memory, filled, length - filled));
       memory = value.buffer;
@@ -133,7 +133,7 @@ export class BlobStream {
     return {
       bytes: new Uint8Array(memory, 0, length),
       release: () => {
-        if (isLent) this.#lent.push(memory);
+        if (isLent) this.#spare.push(memory);
         isLent = false;
       },
     };
