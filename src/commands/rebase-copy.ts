@@ -1,10 +1,12 @@
 /** Copying into an image what its next backing file does not show as the one before did. */
+
 import { roundDown, roundUp } from '../bytes.js';
 import { packRun } from '../convert/prepare.js';
 import { ImageError, throwIfAborted } from '../errors.js';
 import { ExtentCursor } from '../image/extent-cursor.js';
 import type { EditableImage, Image } from '../image/image.js';
-import type { Kernels, RunBuffer } from '../kernels/kernels.js';
+import type { Kernels } from '../kernels/kernels.js';
+import type { Loan } from '../loan.js';
 import { firstDifference } from './differences.js';
 import { inOrder } from './in-order.js';
 
@@ -43,13 +45,13 @@ const CHUNK = 2 * 1024 * 1024;
 
 /** Copies; finishes nothing. Throws `ImageError`. */
 export async function copyDifferences(kernels: Kernels, copy: DifferenceCopy): Promise<void> {
-  const held = new Set<RunBuffer>();
+  const held = new Set<Loan>();
   const buffer = (length: number) => {
     const memory = kernels.buffer(length);
     held.add(memory);
     return memory;
   };
-  const release = (memory: RunBuffer) => {
+  const release = (memory: Loan) => {
     held.delete(memory);
     memory.release();
   };

@@ -1,8 +1,10 @@
 /** Is a new image the disk that it was made of? */
+
 import { throwIfAborted } from '../errors.js';
 import { ExtentCursor } from '../image/extent-cursor.js';
 import type { Image } from '../image/image.js';
-import type { Kernels, RunBuffer } from '../kernels/kernels.js';
+import type { Kernels } from '../kernels/kernels.js';
+import type { Loan } from '../loan.js';
 import { firstDifference, firstNonZero } from './differences.js';
 import { inOrder } from './in-order.js';
 
@@ -28,7 +30,7 @@ interface Step {
 
 /** What became of a step: the original's bytes, null where they are zeros. */
 interface Checked {
-  buffer: RunBuffer | null;
+  buffer: Loan | null;
   /** Offset of the first byte that differs; null: none does. */
   difference: number | null;
 }

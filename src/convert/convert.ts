@@ -17,7 +17,7 @@ import { roundUp } from '../bytes.js';
 import { ImageError, throwIfAborted } from '../errors.js';
 import type { Image, ImageWriter, PreparedRun } from '../image/image.js';
 import type { Kernels } from '../kernels/kernels.js';
-import type { Loan } from '../storage/storage.js';
+import type { Loan } from '../loan.js';
 import { Plan, type Run, type StatusRules } from './plan.js';
 import { packRun, splitRun } from './prepare.js';
 import { DataSteps, OffsetSteps, type ProgressSteps, REQUEST } from './progress-steps.js';

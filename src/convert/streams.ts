@@ -7,7 +7,8 @@
 
 import type { Image } from '../image/image.js';
 import { fits } from '../image/packing.js';
-import type { Kernels, RunBuffer, UnitEncoding } from '../kernels/kernels.js';
+import type { Kernels, UnitEncoding } from '../kernels/kernels.js';
+import type { Loan } from '../loan.js';
 
 /** Whether an image's streams can go to a target of this encoding. */
 export function passesStreams(source: Image, encoding: UnitEncoding | null): boolean {
@@ -18,7 +19,7 @@ export function passesStreams(source: Image, encoding: UnitEncoding | null): boo
 export class RunStreams {
   readonly #lengths = new Map<number, number>();
   /** Made for the first stream; that of unit i begins at i units. */
-  #buffer: RunBuffer | null = null;
+  #buffer: Loan | null = null;
 
   /** @param offset of the run, a multiple of the encoding's unit; guest bytes, as `length` */
   constructor(

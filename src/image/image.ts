@@ -4,10 +4,12 @@
  * An `Image` is a disk that can be read; an `ImageWriter` a disk that can be written front to back; an `EditableImage`
  * both, in any order. Offsets and lengths are guest bytes unless a name says `host`.
  */
+
 import type { ImageError } from '../errors.js';
 import type { Codec, Piece, UnitEncoding } from '../kernels/kernels.js';
+import type { Loan } from '../loan.js';
 import type { MaybePromise } from '../maybe.js';
-import type { Loan, Preallocation } from '../storage/storage.js';
+import type { Preallocation } from '../storage/storage.js';
 
 /**
  * What is known of a stretch of the guest's disk without reading it.

@@ -5,7 +5,7 @@
  * again. They are cut from the kernels' arena while it lasts, and from ordinary memory of the same kind (shared or
  * not) after that.
  */
-import type { RunBuffer } from './kernels.js';
+import type { Loan } from '../loan.js';
 
 const ALIGNMENT = 4096;
 
@@ -25,7 +25,7 @@ export class BufferStock {
     this.#end = end;
   }
 
-  take(length: number): RunBuffer {
+  take(length: number): Loan {
     const capacity = Math.max(1, Math.ceil(length / ALIGNMENT)) * ALIGNMENT;
     const free = this.#free.get(capacity) ?? [];
     this.#free.set(capacity, free);

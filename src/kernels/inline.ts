@@ -1,7 +1,9 @@
 /** Kernels on the calling thread. */
+
 import { ImageError } from '../errors.js';
+import type { Loan } from '../loan.js';
 import { BufferStock } from './buffers.js';
-import type { Codec, Kernels, RunBuffer, UnitEncoding, UnitResult, Unpack } from './kernels.js';
+import type { Codec, Kernels, UnitEncoding, UnitResult, Unpack } from './kernels.js';
 import { packUnits, unpackUnits } from './units.js';
 import { WasmKernel } from './wasm.js';
 
@@ -43,7 +45,7 @@ export class InlineKernels implements Kernels {
     this.#stock = new BufferStock(memory.buffer, arena.offset, arena.offset + arena.length);
   }
 
-  buffer(length: number): RunBuffer {
+  buffer(length: number): Loan {
     return this.#stock.take(length);
   }
 

@@ -9,6 +9,7 @@
  * has SharedArrayBuffer, workers reach it without a transfer. Every method takes any `Uint8Array`; foreign memory is
  * copied in and out.
  */
+import type { Loan } from '../loan.js';
 import type { MaybePromise } from '../maybe.js';
 
 /** `deflate`: RFC 1951 without framing (qcow2). `zlib`: the same inside RFC 1950 (VMDK, dmg). `zstd`: RFC 8878. */
@@ -50,15 +51,9 @@ export interface Unpack {
   into: Uint8Array;
 }
 
-export interface RunBuffer {
-  readonly bytes: Uint8Array;
-  /** Gives the memory back; `bytes` must not be touched afterwards. */
-  release(): void;
-}
-
 export interface Kernels {
   /** Recycled memory of exactly `length` bytes with undefined content. */
-  buffer(length: number): RunBuffer;
+  buffer(length: number): Loan;
   /**
    * Splits `bytes` into data and zero stretches: lengths in bytes, alternating, the first is data (0 if the run begins
    * with zeros); they add up to `bytes.length`. A zero stretch consists of whole granules of zeros, is aligned to

@@ -1,7 +1,7 @@
 /** Kernels that come to life when they are first asked for work: `info` and `create` never need them. */
-
+import type { Loan } from '../loan.js';
 import type { MaybePromise } from '../maybe.js';
-import type { Codec, Kernels, RunBuffer, UnitEncoding, UnitResult, Unpack } from './kernels.js';
+import type { Codec, Kernels, UnitEncoding, UnitResult, Unpack } from './kernels.js';
 
 export class LazyKernels implements Kernels {
   #kernels: Kernels | null = null;
@@ -16,7 +16,7 @@ export class LazyKernels implements Kernels {
     return this.#kernels;
   }
 
-  buffer(length: number): RunBuffer {
+  buffer(length: number): Loan {
     return this.#alive.buffer(length);
   }
 

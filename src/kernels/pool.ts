@@ -6,11 +6,13 @@
  * A worker that dies fails the work it held, with the cause; the others go on, and a new one takes its place when
  * there is work for it.
  */
+
 import * as Comlink from 'comlink';
 import { ImageError } from '../errors.js';
+import type { Loan } from '../loan.js';
 import type { MaybePromise } from '../maybe.js';
 import { InlineKernels, type KernelModule } from './inline.js';
-import type { Codec, Kernels, RunBuffer, UnitEncoding, UnitResult, Unpack } from './kernels.js';
+import type { Codec, Kernels, UnitEncoding, UnitResult, Unpack } from './kernels.js';
 import type { Reply, WorkerApi } from './worker.js';
 
 /** What the platform knows of a worker. */
@@ -62,7 +64,7 @@ export class KernelPool implements Kernels {
     while (this.#workers.length < this.options.workers) this.#start();
   }
 
-  buffer(length: number): RunBuffer {
+  buffer(length: number): Loan {
     return this.#inline.buffer(length);
   }
 

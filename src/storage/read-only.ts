@@ -1,7 +1,9 @@
 /** A source where a store is asked for: whoever writes is told that it cannot be written to. */
+
 import { ImageError } from '../errors.js';
+import type { Loan } from '../loan.js';
 import type { MaybePromise } from '../maybe.js';
-import type { ByteSource, ByteStore, Loan, StorageExtent } from './storage.js';
+import type { ByteSource, ByteStore, StorageExtent } from './storage.js';
 
 export class ReadOnlyStore implements ByteStore {
   readonly readsZero = false;

@@ -8,6 +8,7 @@
  * Failures are `ImageError`s whose message is the bare reason ("No space left on device"); the caller adds what it was
  * doing ("error while writing at byte 4096: ").
  */
+import type { Loan } from '../loan.js';
 import type { MaybePromise } from '../maybe.js';
 import type { StorageEvent } from './events.js';
 
@@ -22,13 +23,6 @@ export interface StorageExtent {
 
 /** Transfer sizes are multiples of it, bytes, so that what is written need not depend on them. */
 export const TRANSFER_GRID = 256 * 1024;
-
-/** Bytes in memory of a storage's own. */
-export interface Loan {
-  readonly bytes: Uint8Array;
-  /** Gives the memory back; `bytes` must not be touched afterwards. */
-  release(): void;
-}
 
 export interface ByteSource {
   /** As the user or the image named it; for messages. */

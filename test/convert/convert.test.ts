@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ConvertOptions, convertImage } from '../../src/convert/convert.js';
 import { ImageError } from '../../src/errors.js';
-import type { Loan } from '../../src/storage/storage.js';
+import type { Loan } from '../../src/loan.js';
 import { ModelImage, ModelWriter, type Stretch } from '../support/model-image.js';
 import { PlainKernels } from '../support/plain-kernels.js';
 import { Random } from '../support/random.js';

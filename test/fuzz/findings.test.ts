@@ -7,7 +7,7 @@ import { convert } from '../../src/commands/convert.js';
 import { imageInfo } from '../../src/commands/info.js';
 import { COPIED_HIGH, INCOMPATIBLE } from '../../src/formats/qcow2/layout.js';
 import { PackedClusters } from '../../src/image/packed.js';
-import type { RunBuffer } from '../../src/kernels/kernels.js';
+import type { Loan } from '../../src/loan.js';
 import { MemoryStore } from '../../src/storage/memory.js';
 import { AT, CLUSTER, sample, setEntry } from '../formats/qcow2/sample.js';
 import { PlainKernels } from '../support/plain-kernels.js';
@@ -127,7 +127,7 @@ describe('compressed clusters that are scattered over the file', () => {
   class CountingKernels extends PlainKernels {
     lent = 0;
 
-    override buffer(length: number): RunBuffer {
+    override buffer(length: number): Loan {
       this.lent += length;
       return super.buffer(length);
     }

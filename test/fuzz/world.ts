@@ -8,7 +8,8 @@
 import { posix } from 'node:path';
 import type { Access, Address, OpenStorage, Platform, Protocol } from '../../src/commands/platform.js';
 import { ImageError } from '../../src/errors.js';
-import type { Kernels, RunBuffer } from '../../src/kernels/kernels.js';
+import type { Kernels } from '../../src/kernels/kernels.js';
+import type { Loan } from '../../src/loan.js';
 import { nodeCryptography } from '../../src/platform/node/cryptography.js';
 import { PagedFile, PagedStore } from './paged-store.js';
 
@@ -185,7 +186,7 @@ export class World implements Platform {
   }
 
   #counting(kernels: Kernels): Kernels {
-    const lend = (length: number): RunBuffer => {
+    const lend = (length: number): Loan => {
       const { bytes, release } = kernels.buffer(length);
       this.lentBuffers++;
       let held = true;

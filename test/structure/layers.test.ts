@@ -3,30 +3,29 @@ import { readSources, type SourceFile } from './sources.js';
 
 const sources = readSources();
 
+/** What everybody may use. */
+const GROUND = ['errors', 'bytes', 'maybe', 'loan'];
+
 /** Which rooms a room may use besides itself. The first row whose prefix fits a file says what holds for it. */
 const LAYERS: [prefix: string, mayUse: string[]][] = [
   ['errors', []],
   ['maybe', []],
+  ['loan', []],
   ['bytes', ['errors']],
-  ['storage/', ['errors', 'bytes', 'maybe']],
-  ['kernels/', ['errors', 'bytes', 'maybe']],
-  ['crypto/', ['errors', 'bytes', 'maybe']],
-  ['image/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'crypto/']],
-  ['codecs/', ['errors', 'bytes', 'maybe']],
-  ['unpack/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'codecs/']],
+  ['storage/', [...GROUND]],
+  ['kernels/', [...GROUND]],
+  ['crypto/', [...GROUND]],
+  ['image/', [...GROUND, 'storage/', 'kernels/', 'crypto/']],
+  ['codecs/', [...GROUND]],
+  ['unpack/', [...GROUND, 'storage/', 'kernels/', 'codecs/']],
   ['formats/index', ['image/', 'formats/']],
-  ['formats/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'codecs/', 'crypto/', 'image/']],
-  ['convert/', ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'image/']],
-  [
-    'commands/',
-    ['errors', 'bytes', 'maybe', 'storage/', 'kernels/', 'crypto/', 'image/', 'formats/index', 'convert/', 'unpack/'],
-  ],
+  ['formats/', [...GROUND, 'storage/', 'kernels/', 'codecs/', 'crypto/', 'image/']],
+  ['convert/', [...GROUND, 'storage/', 'kernels/', 'image/']],
+  ['commands/', [...GROUND, 'storage/', 'kernels/', 'crypto/', 'image/', 'formats/index', 'convert/', 'unpack/']],
   [
     'cli/',
     [
-      'errors',
-      'bytes',
-      'maybe',
+      ...GROUND,
       'storage/',
       'kernels/',
       'image/',
@@ -37,13 +36,11 @@ const LAYERS: [prefix: string, mayUse: string[]][] = [
       'platform/node/',
     ],
   ],
-  ['platform/net/', ['errors', 'bytes', 'maybe', 'storage/']],
+  ['platform/net/', [...GROUND, 'storage/']],
   [
     'platform/',
     [
-      'errors',
-      'bytes',
-      'maybe',
+      ...GROUND,
       'storage/',
       'kernels/',
       'crypto/',

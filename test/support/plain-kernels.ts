@@ -1,7 +1,9 @@
 /** Kernels without wasm, slow and obvious: for tests of code that only needs some kernels. */
+
 import { deflateRawSync, deflateSync, inflateRawSync, inflateSync } from 'node:zlib';
 import { ImageError } from '../../src/errors.js';
-import type { Codec, Kernels, RunBuffer, UnitEncoding, UnitResult, Unpack } from '../../src/kernels/kernels.js';
+import type { Codec, Kernels, UnitEncoding, UnitResult, Unpack } from '../../src/kernels/kernels.js';
+import type { Loan } from '../../src/loan.js';
 
 export class PlainKernels implements Kernels {
   readonly parallelism = 1;
@@ -10,7 +12,7 @@ export class PlainKernels implements Kernels {
   /** The most that were held at once. */
   mostHeld = 0;
 
-  buffer(length: number): RunBuffer {
+  buffer(length: number): Loan {
     this.held++;
     this.mostHeld = Math.max(this.held, this.mostHeld);
     return {

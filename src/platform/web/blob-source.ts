@@ -5,10 +5,12 @@
  * goes straight into the caller's buffer: by slice, or, from the second of two reads that follow each other, by stream
  * (`BlobStream`), which can also lend the memory that the browser has filled.
  */
+
 import { ImageError } from '../../errors.js';
+import type { Loan } from '../../loan.js';
 import type { MaybePromise } from '../../maybe.js';
 import { ReadWindows } from '../../storage/read-windows.js';
-import type { ByteSource, Loan } from '../../storage/storage.js';
+import type { ByteSource } from '../../storage/storage.js';
 import { BlobStream } from './blob-stream.js';
 import { storageError } from './dom-errors.js';
 

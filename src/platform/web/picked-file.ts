@@ -1,8 +1,10 @@
 /** A file that was picked or is read from a server, as the commands want their storage: with a writing half, which a browser does not give. */
+
 import type * as Comlink from 'comlink';
+import type { Loan } from '../../loan.js';
 import type { MaybePromise } from '../../maybe.js';
 import { ReadOnlyStore } from '../../storage/read-only.js';
-import type { ByteSource, Loan } from '../../storage/storage.js';
+import type { ByteSource } from '../../storage/storage.js';
 import { BlobSource } from './blob-source.js';
 import { storageError } from './dom-errors.js';
 import { Gate } from './gate.js';
