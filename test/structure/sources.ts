@@ -8,8 +8,6 @@ export interface SourceFile {
   text: string;
   /** What it imports from `src`, by the same names. */
   imports: string[];
-  /** Those of them that are there at run time, not for types only. */
-  runtimeImports: string[];
   /** Other modules that it imports: `node:fs`, `comlink`. */
   modules: string[];
 }
@@ -27,18 +25,14 @@ export function listFiles(folder: string): string[] {
 export function readSources(): SourceFile[] {
   return listFiles('src').map((file) => {
     const text = readFileSync(join('src', file), 'utf8');
-    const found = [...text.matchAll(IMPORT)].map((match) => ({
-      specifier: match[1] ?? match[2]!,
-      isType: /^\s*(import|export) type\s/.test(match[0]),
-    }));
-    const local = found.filter(({ specifier }) => specifier.startsWith('.') && !specifier.endsWith('.json'));
+    const found = [...text.matchAll(IMPORT)].map((match) => match[1] ?? match[2]!);
+    const local = found.filter((specifier) => specifier.startsWith('.') && !specifier.endsWith('.json'));
     const named = (specifier: string) => normalize(join(dirname(file), specifier.replace(/\.js$|\?.*$/, '')));
     return {
       name: file.replace(/\.ts$/, ''),
       text,
-      imports: local.map(({ specifier }) => named(specifier)),
-      runtimeImports: local.filter(({ isType }) => !isType).map(({ specifier }) => named(specifier)),
-      modules: found.map(({ specifier }) => specifier).filter((specifier) => !specifier.startsWith('.')),
+      imports: local.map(named),
+      modules: found.filter((specifier) => !specifier.startsWith('.')),
     };
   });
 }

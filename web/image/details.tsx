@@ -4,12 +4,12 @@ import { useRef } from 'preact/hooks';
 import type { Inspection } from '../../src/platform/web/index.js';
 import { chooseMissing } from '../intake/drop-zone.js';
 import { folderOf } from '../intake/files.js';
+import type { ImageFile } from '../intake/image-file.js';
 import {
   type Candidate,
   candidates,
   choose,
   chosen,
-  type ImageFile,
   isLocked,
   lookAgain,
   looking,

@@ -1,6 +1,7 @@
 /** What the headers say, as rows of a list. */
 import type { Inspection, NodeInfo, Survey } from '../../src/platform/web/index.js';
-import { type ImageFile, sizeWithParts } from '../intake/intake.js';
+import type { ImageFile } from '../intake/image-file.js';
+import { sizeWithParts } from '../intake/intake.js';
 import { percentText, sizeText } from '../shell/text.js';
 import { sharesOf } from './shares.js';
 

@@ -1,6 +1,6 @@
 /** What a person should know of an image before converting it. */
 import type { Inspection, NodeInfo, Survey } from '../../src/platform/web/index.js';
-import type { ImageFile } from '../intake/intake.js';
+import type { ImageFile } from '../intake/image-file.js';
 import { sizeText } from '../shell/text.js';
 
 /** Endings of file names that promise a format, and the driver that reads it. */

@@ -1,5 +1,5 @@
 /** Files from a drop: also those in folders, such as the parts of a Parallels `.hdd` bundle. */
-import type { ImageFile } from './intake.js';
+import type { ImageFile } from './image-file.js';
 
 /** Files of one drop that are looked at; a folder may hold anything. */
 const MOST_FILES = 500;

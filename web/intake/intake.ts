@@ -1,12 +1,10 @@
 /** The files that the page was given, and which of them are images of their own. */
 import { batch, computed, signal } from '@preact/signals';
-import { type ImageError, type Inspection, inspect, type RemoteFile } from '../../src/platform/web/index.js';
+import { type ImageError, type Inspection, inspect } from '../../src/platform/web/index.js';
 import { failureOf } from '../shell/failure.js';
 import { comesFrom, folderOf } from './files.js';
+import type { ImageFile } from './image-file.js';
 import { unpackedFile } from './unpack.js';
-
-/** A file of this machine, or on a web server. */
-export type ImageFile = File | RemoteFile;
 
 /** An image: a file, and what is known of it. */
 export interface Candidate {

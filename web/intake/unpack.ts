@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { compressionOf, type UnpackOptions, unpack } from '../../src/platform/web/index.js';
 import { workspace } from '../shell/engine.js';
-import type { ImageFile } from './intake.js';
+import type { ImageFile } from './image-file.js';
 
 /** What is being unpacked. */
 export interface Unpacking {

@@ -13,7 +13,8 @@ import {
 } from '../../src/platform/web/index.js';
 import { sourceOptions } from '../image/source.js';
 import { type SurveySignal, surveyAtHand } from '../image/survey.js';
-import { chosen, type ImageFile, isLocked, othersThan, settled, sizeWithParts } from '../intake/intake.js';
+import type { ImageFile } from '../intake/image-file.js';
+import { chosen, isLocked, othersThan, settled, sizeWithParts } from '../intake/intake.js';
 import { TARGET_SECRET } from '../output/option-field.js';
 import {
   compresses,

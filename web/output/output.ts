@@ -1,7 +1,8 @@
 /** What the user wants made: format, options, name, place. */
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { OptionValues } from '../../src/platform/web/index.js';
-import { chosen, type ImageFile } from '../intake/intake.js';
+import type { ImageFile } from '../intake/image-file.js';
+import { chosen } from '../intake/intake.js';
 import { givenFile } from '../intake/unpack.js';
 import { knownFormats } from '../shell/engine.js';
 import { canPickFile } from '../shell/pickers.js';

@@ -13,9 +13,8 @@ import { copyRange } from './copy-range.js';
 import { systemError } from './errno.js';
 import { applyHints } from './file-hints.js';
 import { type Channel, readChannel, writeChannel } from './file-io.js';
-import type { FileSystem } from './file-system.js';
 import { fileExtents } from './holes.js';
-import type { Libc } from './libc.js';
+import type { OpenedFile } from './opened-file.js';
 import { Reserver } from './reserver.js';
 import { allocateFirstBlock, preallocate, punch, writeZeros } from './space.js';
 import { SpaceAhead } from './space-ahead.js';
@@ -39,27 +38,6 @@ const DIRECT_ALIGNMENT = 4096;
 
 /** The least that direct I/O may move; bytes. */
 const SECTOR = 512;
-
-/** What `openFile` found out. */
-export interface OpenedFile {
-  /** As the user or the image named it. */
-  readonly name: string;
-  readonly fd: number;
-  /** The same file without the page cache (O_DIRECT), null if that was not asked for. */
-  readonly directFd: number | null;
-  readonly kind: 'regular' | 'device';
-  readonly fileSystem: FileSystem;
-  readonly size: number;
-  /** The file did not exist before. */
-  readonly created: boolean;
-  /** Created or emptied by this opening: what is never written reads as zeros. */
-  readonly fresh: boolean;
-  /** `flush` has to reach the disk. */
-  readonly durable: boolean;
-  readonly libc: Libc | null;
-  /** Lets go of the locks. */
-  readonly unlock: () => void;
-}
 
 /** What became of a target that failed. */
 export type Discarded = 'removed' | 'emptied' | 'left';

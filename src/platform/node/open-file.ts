@@ -13,10 +13,11 @@ import {
 } from 'node:fs';
 import { ImageError } from '../../errors.js';
 import { errorName, systemError } from './errno.js';
-import { FileStore, type OpenedFile } from './file-store.js';
+import { FileStore } from './file-store.js';
 import { fileSystemOf } from './file-system.js';
 import { type Libc, libc as loadLibc, SEEK_END } from './libc.js';
 import { type LockKind, lockFile } from './locks.js';
+import type { OpenedFile } from './opened-file.js';
 import { threadPool } from './thread-pool.js';
 
 /** `-t` and `-T` of `qemu-img`. */

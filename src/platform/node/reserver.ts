@@ -9,8 +9,8 @@
  */
 import { ftruncateSync } from 'node:fs';
 import { errnoError, systemError } from './errno.js';
-import type { OpenedFile } from './file-store.js';
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, type Libc } from './libc.js';
+import type { OpenedFile } from './opened-file.js';
 import { freeSpace } from './space.js';
 
 /** Bytes: shorter stretches are not worth a call, and never is more reserved than was written in a row already. */

@@ -11,8 +11,8 @@
  * opened so far call for; in a conversion the target comes last, and the first job after it.
  */
 import { fstatSync } from 'node:fs';
-import type { OpenedFile } from './file-store.js';
 import type { Libc } from './libc.js';
+import type { OpenedFile } from './opened-file.js';
 
 const VARIABLE = 'UV_THREADPOOL_SIZE';
 

@@ -19,6 +19,7 @@ import { checkCopiedFlags } from './copied-flags.js';
 import { rebuildRefcounts } from './rebuild.js';
 import { countRefcountBlocks } from './refcount-blocks.js';
 import { ReferenceCounts } from './reference-counts.js';
+import { countReferences } from './reference-walk.js';
 import { References } from './references.js';
 import { repairSnapshotTable } from './snapshot-repair.js';
 import { readSnapshotTable } from './snapshot-table.js';
@@ -116,7 +117,7 @@ class RefcountCheck {
   /** Returns whether the refcount structures contradict themselves. */
   async #countReferences(repairs: boolean): Promise<boolean> {
     const references = new References(this.file, this.#counts, this.#tally, this.#clusters, repairs);
-    await references.countAll();
+    await countReferences(references);
     return countRefcountBlocks(references, repairs);
   }
 

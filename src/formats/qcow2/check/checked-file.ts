@@ -11,7 +11,7 @@ import type { ByteSource, ByteStore } from '../../../storage/storage.js';
 import { markingAsCorrupt } from '../corruption.js';
 import { clusterSizeOf, hasDataFile, hasExtendedL2, l2EntrySizeOf, type QcowHeader } from '../header.js';
 import { ENTRY_SIZE, HEADER_V3, hostOffsetOf, INCOMPATIBLE } from '../layout.js';
-import type { SnapshotEntry } from './snapshot-table.js';
+import type { StoredEntry } from '../snapshot-entry.js';
 import { StoredRefcounts } from './stored-refcounts.js';
 
 /** Bytes of an L1 table that are looked at at a time. */
@@ -23,6 +23,15 @@ export interface L1Entry {
   high: number;
   low: number;
   l2Offset: number;
+}
+
+/** An entry of the snapshot table, with all that is needed to write it again. */
+export interface SnapshotEntry extends StoredEntry {
+  l1TableOffset: bigint;
+  /** Entries. */
+  l1Size: number;
+  id: string;
+  name: string;
 }
 
 export class CheckedFile {

@@ -7,20 +7,11 @@ import { roundUp } from '../../../bytes.js';
 import { corrupt } from '../../../errors.js';
 import type { CheckTally } from '../../../image/check.js';
 import { HEADER_V2, LIMITS, SNAPSHOT } from '../layout.js';
-import { type StoredEntry, upToNul } from '../snapshot-entry.js';
-import type { CheckedFile } from './checked-file.js';
+import { upToNul } from '../snapshot-entry.js';
+import type { CheckedFile, SnapshotEntry } from './checked-file.js';
 
 /** Extra data that every entry of version 3 has: VM state size and disk size. */
 const REQUIRED_EXTRA = 16;
-
-/** An entry, with all that is needed to write it again. */
-export interface SnapshotEntry extends StoredEntry {
-  l1TableOffset: bigint;
-  /** Entries. */
-  l1Size: number;
-  id: string;
-  name: string;
-}
 
 const utf8 = new TextDecoder();
 
