@@ -13,7 +13,7 @@
  */
 import { HUFFMAN_SCRATCH } from './workspace';
 
-/** Bits that a radix pass sorts by; two passes cover every count of a block. */
+/** Bits that a radix pass sorts by. Two passes cover the counts of nearly every block, three all there can be. */
 const RADIX_BITS: u32 = 9;
 const RADIX: u32 = 1 << RADIX_BITS;
 
@@ -28,12 +28,12 @@ const KEYS: usize = HUFFMAN_SCRATCH;
 const OTHER_KEYS: usize = KEYS + 288 * 4;
 const TREE: usize = OTHER_KEYS + 288 * 4;
 const BUCKETS: usize = TREE + 288 * 4;
-/** u32 by length: how many codes, and the next code. A tree of 2^18 counts is at most 26 deep. */
+/** u32 by length: how many codes, and the next code. A tree over the bytes of a unit (2^21) is at most 29 deep. */
 const OF_LENGTH: usize = BUCKETS + <usize>RADIX * 2;
 const NEXT_CODE: usize = OF_LENGTH + 32 * 4;
 
 /**
- * Makes the code for `symbols` symbols from their counts (u32, below 2^18). Lengths (u8) and codes (u32, with the
+ * Makes the code for `symbols` symbols from their counts (u32, 2^22 at most in all). Lengths (u8) and codes (u32, with the
  * length from `LENGTH_SHIFT` on) are stored by symbol; both are 0 for symbols that do not occur. A code has at least
  * two symbols, so that every decoder takes it.
  */
@@ -45,8 +45,7 @@ export function makeCode(counts: usize, symbols: u32, maxBits: u32, lengths: usi
     store<u8>(lengths + symbol, 1);
     store<u8>(lengths + (symbol == 0 ? 1 : 0), 1);
   } else {
-    sortKeys(KEYS, OTHER_KEYS, used, SYMBOL_BITS);
-    sortKeys(OTHER_KEYS, KEYS, used, SYMBOL_BITS + RADIX_BITS);
+    sortByCount(used);
     joinTrees(used);
     countDepths(used);
     limitDepths(maxBits);
@@ -55,15 +54,28 @@ export function makeCode(counts: usize, symbols: u32, maxBits: u32, lengths: usi
   numberCodes(symbols, lengths, codes);
 }
 
+/** All bits that are set in any of the counts. */
+let countBits: u32 = 0;
+
 /** Keys of the symbols that occur; returns how many do. */
 function collectKeys(counts: usize, symbols: u32): u32 {
   let key = KEYS;
+  countBits = 0;
   for (let symbol: u32 = 0; symbol < symbols; symbol++) {
     const count = load<u32>(counts + (symbol << 2));
     store<u32>(key, (count << SYMBOL_BITS) | symbol);
     key += count != 0 ? 4 : 0;
+    countBits |= count;
   }
   return <u32>(key - KEYS) >> 2;
+}
+
+function sortByCount(used: u32): void {
+  sortKeys(KEYS, OTHER_KEYS, used, SYMBOL_BITS);
+  sortKeys(OTHER_KEYS, KEYS, used, SYMBOL_BITS + RADIX_BITS);
+  if (countBits >> (2 * RADIX_BITS) == 0) return;
+  sortKeys(KEYS, OTHER_KEYS, used, SYMBOL_BITS + 2 * RADIX_BITS);
+  memory.copy(KEYS, OTHER_KEYS, <usize>used << 2);
 }
 
 /** Sorts `used` keys by the `RADIX_BITS` bits from `shift` on; keys that agree in them keep their order. */

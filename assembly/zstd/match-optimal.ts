@@ -37,6 +37,7 @@ const UNREACHED: u32 = u32.MAX_VALUE;
 
 // A node, 32 bytes: the cheapest way to a position.
 const NODE_SHIFT: usize = 5;
+/** That of the literals since the last match is part of it, so what a longer run replaces can always be taken off. */
 const PRICE: usize = 0;
 /** Length of the match that ends here; 0: a literal does. */
 const LENGTH: usize = 4;
@@ -280,7 +281,7 @@ function addWay(source: usize, last: usize, anchor: usize): usize {
 function continueFrom(last: usize, run: usize): void {
   const from = nodeAt(last);
   const node = nodeAt(0);
-  store<u32>(node, 0, PRICE);
+  store<u32>(node, runPrice(<u32>run), PRICE);
   store<u32>(node, <u32>run, RUN);
   store<u32>(node, load<u32>(from, RECENT1), RECENT1);
   store<u32>(node, load<u32>(from, RECENT2), RECENT2);

@@ -2,7 +2,7 @@
 import { inflateRawSync, inflateSync } from 'node:zlib';
 import type { Codec, Kernels, UnitEncoding } from '../../src/kernels/kernels.js';
 import { createNodeKernels } from '../../src/platform/node/kernels.js';
-import { mixture } from '../support/content.js';
+import { echoes, mixture } from '../support/content.js';
 import { Random } from '../support/random.js';
 
 const CODECS: readonly Codec[] = ['deflate', 'zlib', 'zstd'];
@@ -34,7 +34,7 @@ export function tryEncoder(run: number): (index: number, found: (what: string) =
     const random = new Random(run * 1_000_003 + index);
     const encoding = encodingFrom(random);
     const { codec, unit, level, window } = encoding;
-    const content = mixture(random, unit, 2 ** (8 + random.below(11)));
+    const content = random.below(4) === 0 ? echoes(random, unit) : mixture(random, unit, 2 ** (8 + random.below(11)));
     const bytes = content.slice();
     const [result] = kernels.pack(bytes, encoding) as { kind: string; length?: number }[];
     if (result?.kind !== 'packed') return `${codec}: ${result?.kind}`;

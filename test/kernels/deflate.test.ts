@@ -75,6 +75,19 @@ describe('what deflate writes is read by zlib and by inflate', () => {
   });
 });
 
+describe('codes', () => {
+  // Counts from 2^18 on were sorted by their low bits alone, so the commonest byte got one of the longest codes, or none.
+  it('are short for a byte that occurs more than 2^18 times in a block', () => {
+    const unit = new Random(18).bytes(2 << 20).map((byte) => (byte === 2 ? 3 : byte));
+    for (let at = 0; at < unit.length; at += 8) unit[at] = 2;
+    for (let more = 0; more < 7000; more++) unit[4 + 8 * more] = 2;
+    for (const level of [1, 6, 9]) {
+      roundTrip(unit, level, 4096, 'raw');
+      expect(compress(unit, { level })!.length, `level ${level}`).toBeLessThan(unit.length * 0.96);
+    }
+  });
+});
+
 describe('matches', () => {
   it('are never farther than the window', () => {
     const random = new Random(9);

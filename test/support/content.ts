@@ -18,6 +18,21 @@ export function repeats(random: Random, distance: number, length: number): Uint8
   return Uint8Array.from({ length }, (_, at) => pattern[at % distance]!);
 }
 
+/** Copies of what came before, some of them long, with a single byte of a few values between one and the next. */
+export function echoes(random: Random, length: number): Uint8Array {
+  const bytes = random.bytes(length);
+  const values = 1 + random.below(48);
+  const common = random.below(90);
+  const long = random.below(20);
+  for (let at = 300; at < length; ) {
+    bytes[at++] = random.below(100) < common ? 0 : random.below(values);
+    const copied = random.below(100) < long ? 520 + random.below(100) : 3 + random.below(20);
+    const distance = 1 + random.below(random.below(2) === 0 ? at : 300);
+    for (const end = Math.min(length, at + copied); at < end; at++) bytes[at] = bytes[at - distance]!;
+  }
+  return bytes;
+}
+
 /** Stretches of each kind, of all lengths up to `longest`, as on a disk. */
 export function mixture(random: Random, length: number, longest = 6000): Uint8Array {
   const bytes = new Uint8Array(length);
