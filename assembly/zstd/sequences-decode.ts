@@ -168,7 +168,6 @@ export function decodeSequences(
 ): usize {
   if (at >= end) return 0;
   let sequences = <i32>load<u8>(at++);
-  if (sequences == 0) return at == end ? lastLiterals(literals, literalEnd, to, blockEnd) : 0;
   if (sequences == 255) {
     if (end - at < 2) return 0;
     sequences = <i32>load<u16>(at) + 0x7f00;
@@ -177,8 +176,9 @@ export function decodeSequences(
     if (at >= end) return 0;
     sequences = ((sequences - 128) << 8) + <i32>load<u8>(at++);
   }
-  // The two-byte form can say 0, but then modes and tables would describe nothing.
-  if (sequences == 0 || at >= end) return 0;
+  // The two-byte form can say 0, too.
+  if (sequences == 0) return at == end ? lastLiterals(literals, literalEnd, to, blockEnd) : 0;
+  if (at >= end) return 0;
   const modes = <u32>load<u8>(at++);
   if ((modes & 3) != 0) return 0;
   const stream = readTables(modes, at, end);

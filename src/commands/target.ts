@@ -4,7 +4,7 @@ import { findDriver } from '../formats/index.js';
 import type { CreateRequest, ImageDriver } from '../image/driver.js';
 import { derivedIdentity, freshIdentity, type Identity, type IdentityWishes } from '../image/identity.js';
 import type { ImageWriter } from '../image/image.js';
-import type { OptionTable } from '../image/options.js';
+import { type OptionTable, storagePreallocation } from '../image/options.js';
 import { joinTables, type OptionChoice, pickOptions } from './create-options.js';
 import type { ImageOpener } from './open.js';
 import type { CacheMode, OpenStorage } from './platform.js';
@@ -92,6 +92,7 @@ export interface StartedImage {
 export async function startImage(opener: ImageOpener, creation: Creation, image: NewImage): Promise<StartedImage> {
   const { fileName, size, values, backingSize, compress, cache, keepAllocated, signal } = image;
   const { driver, create } = creation;
+  checkPreallocation(driver, values);
   const storage = await opener.create(fileName, { mode: 'create', cache, share: false, keepAllocated, signal });
   const { store } = storage;
   if (!driver.createOptions.some(({ name }) => name === 'nocow')) {
@@ -126,6 +127,13 @@ export async function startImage(opener: ImageOpener, creation: Creation, image:
     storage.remove?.();
     throw error;
   }
+}
+
+/** Where it is the storage's option, it takes the storage's values. Throws `unsupported`, `invalid`. */
+function checkPreallocation({ createOptions }: ImageDriver, { preallocation = 'off' }: OptionChoice): void {
+  const row = createOptions.find(({ name }) => name === 'preallocation');
+  const isKnown = row?.values?.some((value) => value === preallocation) ?? false;
+  if (!isKnown && (row === undefined || row.storage)) storagePreallocation(preallocation);
 }
 
 /** Derived from all that makes the file what it is, but neither from the disk's content nor from any file's name. */

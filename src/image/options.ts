@@ -4,6 +4,8 @@
  * A driver declares its create options once; the table feeds `-o` parsing, defaults, `-o help`, the web form, the
  * documentation and the tests.
  */
+import { ImageError } from '../errors.js';
+
 /** As an option of opening, `string` names a file; `text` never does. */
 export type OptionType = 'size' | 'number' | 'bool' | 'string' | 'text';
 
@@ -24,6 +26,14 @@ export interface OptionRow {
 
 /** Words of `preallocation` where it is the storage's. */
 export const STORAGE_PREALLOCATION = ['off', 'falloc', 'full'] as const;
+
+/** One of them. Throws `unsupported` for what only formats know, `invalid` for what nobody does. */
+export function storagePreallocation(value: unknown): (typeof STORAGE_PREALLOCATION)[number] {
+  const mode = STORAGE_PREALLOCATION.find((each) => each === value);
+  if (mode !== undefined) return mode;
+  if (value === 'metadata') throw new ImageError('unsupported', `Unsupported preallocation mode: ${value}`);
+  throw new ImageError('invalid', `invalid parameter value: ${value}`);
+}
 
 export type OptionTable = readonly OptionRow[];
 

@@ -92,7 +92,7 @@ export class KernelPool implements Kernels {
     const bytes = batch.reduce((sum, { into }) => sum + into.length, 0);
     if (bytes <= INLINE_BYTES) return this.#inline.unpack(codec, batch);
     const parts = this.#divide(batch);
-    return Promise.all(parts.map((part) => this.#unpackPart(codec, part))).then((lengths) => lengths.flat());
+    return this.#unpackAll(codec, parts);
   }
 
   async close(): Promise<void> {
@@ -108,6 +108,15 @@ export class KernelPool implements Kernels {
     return Array.from({ length: Math.ceil(batch.length / length) }, (_, i) =>
       batch.slice(i * length, (i + 1) * length),
     );
+  }
+
+  /** Waits for all parts, also if one fails: the caller gives its memory to others then. */
+  async #unpackAll(codec: Codec, parts: readonly (readonly Unpack[])[]): Promise<number[]> {
+    const results = await Promise.allSettled(parts.map((part) => this.#unpackPart(codec, part)));
+    return results.flatMap((result) => {
+      if (result.status === 'rejected') throw result.reason;
+      return result.value;
+    });
   }
 
   async #unpackPart(codec: Codec, batch: readonly Unpack[]): Promise<number[]> {

@@ -49,6 +49,52 @@ describeWith(['qemu-img', 'qemu-io'], 'corners', () => {
     await compare(prepare, ['convert', '-n', '-O', 'qcow2', 'source', 'target'], ['map', '--output=json', 'target']);
   });
 
+  // The stream would go to the data file, at a place that only the image's own file has.
+  it.each([
+    ['convert', ['convert', '-n', '-c', '-f', 'raw', '-O', 'qcow2', 'source', 'target']],
+    ['rebase', ['rebase', '-c', '-b', '', 'target']],
+  ])('%s -c of an image with a data file', async (_, command) => {
+    qemuImg('create', '-f', 'raw', file('source'), '128k');
+    qemuIo(file('source'), 'raw', 'write -P 7 0 128k');
+    const options = `data_file=${file('data')}`;
+    const prepare = () =>
+      qemuImg('create', '-f', 'qcow2', '-o', options, '-b', file('source'), '-F', 'raw', file('target'));
+    await compare(prepare, command);
+    await compare(prepare, command, ['compare', 'source', 'target']);
+  });
+
+  it('what is refused leaves the bitmaps usable', async () => {
+    const prepare = () => {
+      qemuImg('create', '-f', 'qcow2', '-o', 'refcount_bits=1', file('target'), '1M');
+      qemuIo(file('target'), 'qcow2', 'write 0 64k');
+      qemuImg('bitmap', '--add', file('target'), 'bits');
+    };
+    await compare(prepare, ['snapshot', '-c', 'one', 'target']);
+    const disable = ['bitmap', '--disable', 'target', 'bits'];
+    await compare(prepare, ['snapshot', '-c', 'one', 'target'], disable);
+    await compare(prepare, ['rebase', '-u', '-F', 'raw', '-b', 'x'.repeat(1100), 'target'], disable);
+  });
+
+  it.each(['vdi', 'vhdx', 'vpc', 'vmdk', 'qed', 'qcow', 'parallels', 'luks'])(
+    'preallocation for %s',
+    async (format) => {
+      const key = format === 'luks' ? ['--object', 'secret,id=key,data=word'] : [];
+      const options = format === 'luks' ? 'key-secret=key,iter-time=10,' : '';
+      for (const mode of ['metadata', 'falloc', 'whatever'])
+        await compare(() => {}, [
+          'create',
+          '-q',
+          ...key,
+          '-f',
+          format,
+          '-o',
+          `${options}preallocation=${mode}`,
+          'target',
+          '1M',
+        ]);
+    },
+  );
+
   it('map through a filter', async () => {
     qemuImg('create', '-f', 'qcow2', file('base'), '2M');
     qemuIo(file('base'), 'qcow2', 'write 0 1M');

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { MessageChannel } from 'node:worker_threads';
-import { inflateRawSync } from 'node:zlib';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { InlineKernels } from '../../src/kernels/inline.js';
@@ -137,4 +137,23 @@ describe('the pool', () => {
     expect(await kernels.pack(sample(), ENCODING)).toHaveLength(6);
     await kernels.close();
   });
+});
+
+it('a batch that fails has ended: nobody writes into memory that the caller gives to others', async () => {
+  const kernels = createNodeKernels({ workers: 2 });
+  const unit = 512 * 1024;
+  const stream = deflateRawSync(Buffer.from(new Random(6).bytes(unit)).map((byte) => byte & 31));
+  const packed = kernels.buffer(40 * stream.length).bytes;
+  const into = kernels.buffer(40 * unit).bytes;
+  const batch = Array.from({ length: 40 }, (_, index) => ({
+    packed: packed.subarray(index * stream.length, (index + 1) * stream.length),
+    into: into.subarray(index * unit, (index + 1) * unit),
+  }));
+  for (const item of batch) item.packed.set(stream);
+  batch[0]!.packed.fill(0xff);
+  await expect(kernels.unpack('deflate', batch)).rejects.toMatchObject({ code: 'corrupt' });
+  into.fill(0);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(into.every((byte) => byte === 0)).toBe(true);
+  await kernels.close();
 });

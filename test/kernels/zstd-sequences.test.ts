@@ -136,8 +136,9 @@ describe('zstd sequences', () => {
     expect(section([])).toBe(null);
     expect(section([0, 0], [1, 2, 3, 4, 5, 6, 7])).toBe(null);
     expect(section([0], [1, 2, 3, 4, 5, 6, 7])).toEqual([1, 2, 3, 4, 5, 6, 7]);
-    // The two-byte number 0.
+    // The two-byte number 0 is as good as the one-byte number.
     expect(section([128, 0, ...good.slice(1)])).toBe(null);
+    expect(section([128, 0], [1, 2, 3, 4, 5, 6, 7])).toEqual([1, 2, 3, 4, 5, 6, 7]);
     // The two-byte number 1 is as good as the one-byte number.
     expect(section([128, 1, ...good.slice(1)])).toEqual(new Array(7).fill(5));
   });

@@ -13,11 +13,11 @@ const RUN_B = 1;
 /** Decodes blocks into the same memory, one after the other. */
 export class BlockDecoder {
   /** The transformed bytes, then in the upper 24 bits where each one's successor is. */
-  readonly #links: Uint32Array;
+  #links = new Uint32Array(0);
 
-  /** @param blockSize bytes of a block at most */
-  constructor(blockSize: number) {
-    this.#links = new Uint32Array(blockSize);
+  /** @param blockSize bytes of the blocks to come at most */
+  begin(blockSize: number): void {
+    if (this.#links.length !== blockSize) this.#links = new Uint32Array(blockSize);
   }
 
   /** Hands the content of the block that begins behind its checksum to `write`, byte by byte. Throws `corrupt`. */

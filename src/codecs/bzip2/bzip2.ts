@@ -22,7 +22,8 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 /** Fills `into`. Throws `corrupt`. */
 export function decodeBzip2(packed: Uint8Array, into: Uint8Array): void {
   const bits = new BitReader(packed);
-  const decoder = new BlockDecoder(readBlockSize(bits));
+  const decoder = new BlockDecoder();
+  decoder.begin(readBlockSize(bits));
   let length = 0;
   const output = new BlockOutput((byte) => {
     if (length === into.length) throw damaged('it holds too many bytes');

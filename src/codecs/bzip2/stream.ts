@@ -12,11 +12,14 @@ const PIECE = 1024 * 1024;
 /** A `StreamDecoder`. */
 export async function* decodeBzip2Stream(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const input = new PieceReader(packed);
+  // One for all streams: they may be very small, and very many.
+  const decoder = new BlockDecoder();
+  const output = new Pieces();
   try {
     for (let first = true; ; first = false) {
       const head = await input.peek(1);
       if (head.length === 0 && !first) return;
-      yield* decodeOne(input);
+      yield* decodeOne(input, decoder, output);
     }
   } finally {
     await input.close();
@@ -24,10 +27,9 @@ export async function* decodeBzip2Stream(packed: AsyncIterable<Uint8Array>): Asy
 }
 
 /** One stream; `input` is left at its end. */
-async function* decodeOne(input: PieceReader): AsyncGenerator<Uint8Array> {
+async function* decodeOne(input: PieceReader, decoder: BlockDecoder, output: Pieces): AsyncGenerator<Uint8Array> {
   const bits = new BitReader(await input.peek(LARGEST_BLOCK));
-  const decoder = new BlockDecoder(readBlockSize(bits));
-  const output = new Pieces();
+  decoder.begin(readBlockSize(bits));
   let combined = 0;
   for (;;) {
     input.skip(bits.rebase());
@@ -47,10 +49,11 @@ async function* decodeOne(input: PieceReader): AsyncGenerator<Uint8Array> {
 /** What a block holds, in pieces. */
 class Pieces {
   #pieces: Uint8Array[] = [];
+  /** What is left of it behind the pieces. */
   #current = new Uint8Array(PIECE);
   #length = 0;
   readonly #output = new BlockOutput((byte) => {
-    if (this.#length === PIECE) this.#next();
+    if (this.#length === this.#current.length) this.#next();
     this.#current[this.#length++] = byte;
   });
   readonly write = (byte: number): void => this.#output.write(byte);
@@ -66,7 +69,8 @@ class Pieces {
 
   #next(): void {
     if (this.#length > 0) this.#pieces.push(this.#current.subarray(0, this.#length));
-    this.#current = new Uint8Array(PIECE);
+    this.#current = this.#current.subarray(this.#length);
+    if (this.#current.length === 0) this.#current = new Uint8Array(PIECE);
     this.#length = 0;
   }
 }

@@ -24,7 +24,8 @@ const CREATE_OPTIONS: OptionTable = [
     name: 'preallocation',
     type: 'string',
     help: 'Preallocation mode (allowed values: off, falloc, full)',
-    values: STORAGE_PREALLOCATION,
+    // More than its text says, as with `qemu-img`.
+    values: ['metadata', ...STORAGE_PREALLOCATION],
     storage: true,
   },
 ];

@@ -38,7 +38,7 @@ import type { Bitmap } from './bitmaps.js';
 import { BitmapTracker } from './bitmaps-track.js';
 import { BitmapStore } from './bitmaps-write.js';
 import { canReset, dropClusters, resetImage } from './empty.js';
-import { hasExtendedL2, serializeHeader } from './header.js';
+import { hasDataFile, hasExtendedL2, serializeHeader } from './header.js';
 import { QcowImage, type QcowParts } from './image.js';
 import { AUTOCLEAR, LIMITS, SUBCLUSTERS } from './layout.js';
 import { PartWriter } from './part-writes.js';
@@ -69,8 +69,10 @@ export class QcowEditor extends QcowImage implements EditableImage {
   readonly #placed = new PlacedWrites();
   readonly #partWriter: PartWriter;
   readonly #snapshots: SnapshotEditor;
-  /** The file says that it is being changed, as far as the format has words for it. */
+  /** The file no longer has features that a change makes untrue. */
   #isPrepared = false;
+  /** The bitmaps say that the disk's content is being changed. */
+  #isTracked = false;
   #refcountTableOffset: number;
   /** Operations wait here for their turn; null: nobody is at work. */
   #turn: Promise<unknown> | null = null;
@@ -121,8 +123,11 @@ export class QcowEditor extends QcowImage implements EditableImage {
   }
 
   place(run: PreparedRun): MaybePromise<PendingWrite | undefined> {
-    if (this.#turn !== null || !this.#isPrepared) return this.#inTurn(() => this.#place(run));
-    return this.#place(run);
+    if (this.#turn === null && this.#isTracked) return this.#place(run);
+    return this.#inTurn(async () => {
+      await this.#track();
+      return this.#place(run);
+    });
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
@@ -251,7 +256,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
     if (this.request.flush) await this.#flushStores();
   }
 
-  /** Before the first change: features that a change makes untrue are dropped, bitmaps are marked as being in use. */
+  /** Before the first change: features that a change makes untrue are dropped. */
   async #prepare(): Promise<void> {
     const { header } = this.writing;
     const known = header.autoclearFeatures & (AUTOCLEAR.bitmaps | AUTOCLEAR.rawData);
@@ -259,8 +264,14 @@ export class QcowEditor extends QcowImage implements EditableImage {
       header.autoclearFeatures = known;
       await this.#writeHeader();
     }
-    await this.#tracker.start();
     this.#isPrepared = true;
+  }
+
+  /** Before the first change of the disk's content. What is refused before has harmed no bitmap. */
+  async #track(): Promise<void> {
+    if (this.#isTracked) return;
+    await this.#tracker.start();
+    this.#isTracked = true;
   }
 
   /** Runs `work` when all that came before it is done. */
@@ -299,6 +310,7 @@ export class QcowEditor extends QcowImage implements EditableImage {
   async #placeAndWrite(piece: Piece, isPart = false): Promise<void> {
     const { offset, length } = piece;
     if (length === 0) return;
+    await this.#track();
     const write = await this.#place({ offset, length, pieces: [piece] }, isPart);
     await write?.();
   }
@@ -317,9 +329,16 @@ export class QcowEditor extends QcowImage implements EditableImage {
 
   *#placeSteps(run: PreparedRun, isPart: boolean, writes: HostWrites): Steps<void> {
     yield* this.#makeRoom();
+    this.#refuseStreams(run);
     this.#tracker.note(run.offset, run.offset + run.length);
     const placed = runToPlace(this.writing, run);
     yield* isPart ? this.#runs.placePart(placed, writes) : this.#runs.place(placed, writes);
+  }
+
+  /** A data file holds clusters at their own places only: a stream there would be over somebody else's. */
+  #refuseStreams({ pieces }: PreparedRun): void {
+    if (!this.request.compress || !hasDataFile(this.writing.header)) return;
+    if (pieces.some(({ kind }) => kind !== 'zero')) throw new ImageError('unsupported', 'Operation not supported');
   }
 
   #pendingWrite(writes: HostWrites): PendingWrite | undefined {

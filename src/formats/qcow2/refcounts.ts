@@ -213,7 +213,9 @@ export class Refcounts {
     const last = Math.floor((offset + length - 1) / this.#clusterSize);
     yield* this.#table.update(first, last - first + 1, difference, (refcount, cluster) => {
       onRefcount(refcount, cluster);
-      if (refcount === 0) this.#cursor = Math.min(this.#cursor, cluster);
+      if (refcount > 0) return;
+      this.#cursor = Math.min(this.#cursor, cluster);
+      if (cluster === Math.floor(this.#byteCursor / this.#clusterSize)) this.#byteCursor = 0;
     });
   }
 
@@ -337,6 +339,10 @@ export class Refcounts {
 
   *#subtract(first: number, count: number): Steps<void> {
     this.#cursor = Math.min(this.#cursor, yield* this.#table.subtract(first, count));
+    // Streams do not go on in a cluster that is free: it may become anything.
+    const current = Math.floor(this.#byteCursor / this.#clusterSize);
+    const isTouched = current >= first && current < first + count;
+    if (isTouched && (yield* this.#table.count(current)) === 0) this.#byteCursor = 0;
   }
 
   /** Makes the block that describes `cluster`, and a larger table if need be. */

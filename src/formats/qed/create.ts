@@ -67,6 +67,8 @@ function newHeader({ size, options, backing }: CreateRequest): QedHeader {
   const imageSize = roundUp(size, SECTOR);
   if (!isClusterSize(clusterSize)) throw outOfRange('cluster', LIMITS.clusterSize);
   if (!isTableSize(tableSize)) throw outOfRange('table', LIMITS.tableSize);
+  // QEMU makes such an image, but does not open it: it takes the table's end for its overflow.
+  if (tableSize === 1) throw new ImageError('unsupported', 'QEMU does not open QED images with a table size of 1');
   if (!isDiskSize(imageSize, clusterSize, tableSize)) {
     const most = largestDisk(clusterSize, tableSize);
     const rule = `must be a non-zero multiple of cluster size and less than ${most} bytes`;

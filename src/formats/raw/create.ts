@@ -1,11 +1,11 @@
 /** Making raw images: nothing but a length. */
 import { ImageError } from '../../errors.js';
 import type { CreateRequest } from '../../image/driver.js';
-import { type OptionTable, STORAGE_PREALLOCATION } from '../../image/options.js';
+import { type OptionTable, STORAGE_PREALLOCATION, storagePreallocation } from '../../image/options.js';
 import { asDisk } from '../../image/plain/plain-image.js';
 import { PlainWriter } from '../../image/plain/plain-writer.js';
 import { setLength } from '../../storage/length.js';
-import type { ByteStore, Preallocation } from '../../storage/storage.js';
+import type { ByteStore } from '../../storage/storage.js';
 
 export const rawCreateOptions: OptionTable = [
   { name: 'size', type: 'size', help: 'Virtual disk size' },
@@ -27,17 +27,11 @@ export const rawCreateOptions: OptionTable = [
 export async function createRaw(store: ByteStore, request: CreateRequest): Promise<PlainWriter> {
   const size = asDisk(request.size);
   const { nocow, extent_size_hint: extentSize, preallocation } = request.options;
-  const mode = parsePreallocation(preallocation ?? 'off');
+  const mode = storagePreallocation(preallocation ?? 'off');
   store.hint?.({ nocow: nocow === true, extentSize: extentSize === undefined ? undefined : Number(extentSize) });
   if (mode === 'off') await setLength(store, size);
   else if (store.preallocate === undefined)
     throw new ImageError('unsupported', `Unsupported preallocation mode '${mode}'`, { file: store.name });
   else await store.preallocate(size, mode);
   return new PlainWriter(store, size, request.flush);
-}
-
-function parsePreallocation(value: unknown): Preallocation {
-  if (value === 'off' || value === 'falloc' || value === 'full') return value;
-  if (value === 'metadata') throw new ImageError('unsupported', `Unsupported preallocation mode: ${value}`);
-  throw new ImageError('invalid', `invalid parameter value: ${value}`);
 }

@@ -36,7 +36,8 @@ export async function editVdi(store: ByteStore, request: EditRequest, context: D
     map,
     kernels: context.kernels,
     flush: request.flush,
-    afterCommit: () => writeHeader(store, header),
+    // A count of blocks that is too low would have QEMU give out used ones again.
+    beforeTables: () => writeHeader(store, header),
   });
 }
 

@@ -29,6 +29,8 @@ export interface BlockEditorParts extends BlockImageParts {
   readonly hidesBacking?: boolean;
   /** As in `EditRequest`. */
   backingImage?(): Promise<Image | null>;
+  /** Before the tables, at every commit: what must not say less than they do. Absent: nothing. */
+  beforeTables?(): Promise<void>;
   /** After the tables, at every commit: what else the file tells of itself. Absent: nothing. */
   afterCommit?(): Promise<void>;
   /** As in `EditableImage`; what was written before is in the file by then. */
@@ -196,6 +198,10 @@ export class BlockEditor extends BlockImage implements EditableImage {
       this.#onIdle = null;
     }
     if (this.parts.flush) await this.parts.source.flush();
+    if (this.parts.beforeTables !== undefined) {
+      await this.parts.beforeTables();
+      if (this.parts.flush) await this.parts.source.flush();
+    }
     await this.parts.map.commit();
     await this.parts.afterCommit?.();
   }

@@ -27,7 +27,26 @@ function decode(packed: Uint8Array, length: number): string {
   return into.toString('latin1');
 }
 
+/** A block of very many literals and matches that take no bits and come to nothing. */
+function idleBlock(): Buffer {
+  const block = Buffer.alloc(32);
+  block.write('bvx2');
+  block.writeBigUInt64LE(40_000n | (10_000n << 40n) | (7n << 60n), 8);
+  block.writeBigUInt64LE(7n << 60n, 16);
+  block.writeBigUInt64LE(32n, 24);
+  return block;
+}
+
 describe('LZFSE', () => {
+  it('work that comes to nothing is refused', () => {
+    for (const contentSize of [0, 3, 10_000]) {
+      const block = idleBlock();
+      block.writeUInt32LE(contentSize, 4);
+      const stream = Buffer.concat([...Array<Buffer>(2000).fill(block), PLAIN]);
+      expect(() => decode(stream, 3)).toThrow(/holds/);
+    }
+  });
+
   it.each(samples)('%s', (_, packed, content) => {
     expect(decode(packed, content.length)).toBe(content);
   });

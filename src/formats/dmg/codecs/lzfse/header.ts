@@ -16,6 +16,8 @@ const FIXED_SIZE = 32;
 export interface BlockHeader {
   /** Bytes of this header. */
   size: number;
+  /** Bytes of its content. */
+  contentSize: number;
   literals: number;
   matches: number;
   literalBytes: number;
@@ -41,6 +43,7 @@ export function readHeader(bytes: Uint8Array, output: Output): BlockHeader {
   if (size < FIXED_SIZE || size > bytes.length) throw output.damaged('it ends too early');
   const header = {
     size,
+    contentSize: view.getUint32(4, true),
     literals: field(0, 0, 20),
     literalBytes: field(0, 20, 20),
     matches: field(0, 40, 20),
@@ -55,6 +58,9 @@ export function readHeader(bytes: Uint8Array, output: Output): BlockHeader {
   };
   if (header.literals > MOST_LITERALS || header.literals % 4 !== 0 || header.matches > MOST_MATCHES)
     throw output.damaged('a block is too long');
+  // Without it, work that comes to nothing could go on for hours. Literals come in fours, the last ones unused.
+  if (header.literals >= header.contentSize + 4 || header.matches > header.contentSize)
+    throw output.damaged('a block holds less than it says');
   return header;
 }
 

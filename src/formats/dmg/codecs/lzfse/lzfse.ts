@@ -61,9 +61,11 @@ function decodeCompressed(bytes: Uint8Array, output: Output): number {
   const header = readHeader(bytes, output);
   const matchesAt = header.size + header.literalBytes;
   const end = matchesAt + header.matchBytes;
+  const contentEnd = output.length + header.contentSize;
   if (end > bytes.length) throw output.damaged('it ends too early');
   const literals = decodeLiterals(bytes.subarray(header.size, matchesAt), header, output);
   decodeMatches(bytes.subarray(matchesAt, end), header, literals, output);
+  if (output.length !== contentEnd) throw output.damaged('a block holds another number of bytes than it says');
   return end;
 }
 
