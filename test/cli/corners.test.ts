@@ -63,6 +63,18 @@ describeWith(['qemu-img', 'qemu-io'], 'corners', () => {
     await compare(prepare, command, ['compare', 'source', 'target']);
   });
 
+  it('convert -n -c onto an encrypted image is refused in one line', async () => {
+    const key = ['--object', 'secret,id=key,data=word'];
+    const options = 'encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10';
+    qemuImg('create', '-f', 'raw', file('source'), '128k');
+    qemuImg('create', ...key, '-f', 'qcow2', '-o', options, file('target'), '128k');
+    const target = 'driver=qcow2,file.filename=target,encrypt.key-secret=key';
+    const line = ['convert', '-n', '-c', ...key, '--target-image-opts', '-f', 'raw', 'source', target];
+    const { status, stderr } = await ours(...line);
+    expect(stderr).toMatch(/^qemu-img: [^\n]*Compression and encryption not supported at the same time\n$/);
+    expect(status).toBe(1);
+  });
+
   it('what is refused leaves the bitmaps usable', async () => {
     const prepare = () => {
       qemuImg('create', '-f', 'qcow2', '-o', 'refcount_bits=1', file('target'), '1M');

@@ -1,6 +1,6 @@
 /** Opens a qcow2 image for writing. */
 import { viewOf } from '../../bytes.js';
-import { corrupt } from '../../errors.js';
+import { corrupt, ImageError } from '../../errors.js';
 import { NO_EVENTS } from '../../image/check.js';
 import type { DriverContext, EditRequest } from '../../image/driver.js';
 import { TableCache } from '../../image/table-cache.js';
@@ -21,9 +21,11 @@ import { readSnapshots } from './snapshots.js';
 /** Bytes of tables that only questions for holes need. */
 const HOLES_MEMORY = 1024 * 1024;
 
-/** Opens the image in `store` to be changed in place; throws as `openToWrite`. */
+/** Opens the image in `store` to be changed in place; throws as `openToWrite`, and `unsupported` where compressing it is. */
 export async function editQcow2(store: ByteStore, request: EditRequest, context: DriverContext): Promise<QcowEditor> {
   const { parts, writing } = await openToWrite(store, request, context);
+  if (request.compress && writing.cipher !== null)
+    throw new ImageError('unsupported', 'Compression and encryption not supported at the same time');
   return new QcowEditor(parts, writing, request, context.events);
 }
 
