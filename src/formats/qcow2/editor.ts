@@ -150,7 +150,11 @@ export class QcowEditor extends QcowImage implements EditableImage {
   }
 
   async addBitmap(bitmap: BitmapInfo, content: AsyncIterable<BitmapStretch>): Promise<void> {
-    await this.#inTurn(() => this.#bitmapStore.add(bitmap, content));
+    await this.#inTurn(async () => {
+      // The others are marked where they lie, which has no room for one more.
+      await this.#track();
+      await this.#bitmapStore.add(bitmap, content);
+    });
   }
 
   /** What was written before comes to the file before the name does. */
