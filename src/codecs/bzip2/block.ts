@@ -14,10 +14,13 @@ const RUN_B = 1;
 export class BlockDecoder {
   /** The transformed bytes, then in the upper 24 bits where each one's successor is. */
   #links = new Uint32Array(0);
+  /** Bytes of a block at most. */
+  #blockSize = 0;
 
   /** @param blockSize bytes of the blocks to come at most */
   begin(blockSize: number): void {
-    if (this.#links.length !== blockSize) this.#links = new Uint32Array(blockSize);
+    this.#blockSize = blockSize;
+    if (this.#links.length < blockSize) this.#links = new Uint32Array(blockSize);
   }
 
   /** Hands the content of the block that begins behind its checksum to `write`, byte by byte. Throws `corrupt`. */
@@ -54,20 +57,20 @@ export class BlockDecoder {
       if (symbol <= RUN_B) {
         run += weight << symbol;
         weight <<= 1;
-        if (run > this.#links.length) throw damaged('a block is too long');
+        if (run > this.#blockSize) throw damaged('a block is too long');
         continue;
       }
       if (run > 0) length = this.#putRun(list[0]!, run, length);
       run = 0;
       weight = 1;
       if (symbol === symbols - 1) return length;
-      if (length === this.#links.length) throw damaged('a block is too long');
+      if (length === this.#blockSize) throw damaged('a block is too long');
       this.#links[length++] = moveToFront(list, symbol - 1);
     }
   }
 
   #putRun(byte: number, count: number, at: number): number {
-    if (at + count > this.#links.length) throw damaged('a block is too long');
+    if (at + count > this.#blockSize) throw damaged('a block is too long');
     this.#links.fill(byte, at, at + count);
     return at + count;
   }
