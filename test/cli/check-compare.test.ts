@@ -70,4 +70,17 @@ describeWith(['qemu-img', 'qemu-io'], 'check and compare answer as qemu-img does
   });
 
   it('check of raw: there is nothing to check', () => expectSame('check', '-f', 'raw', 'b.raw'));
+
+  // More findings than a pipe holds, for a reader that takes its time, and the result behind them in the same pipe.
+  it('tells the result behind all findings', () => {
+    const image = scratch('leaks.qcow2');
+    qemuImg('create', '-q', '-f', 'qcow2', image, '1G');
+    const bytes = Buffer.concat([readFileSync(image), Buffer.alloc(400 * 1024 * 1024 - readFileSync(image).length)]);
+    const block = Number(bytes.readBigUInt64BE(Number(bytes.readBigUInt64BE(48))));
+    for (let cluster = 10; cluster < 6000; cluster++) bytes.writeUInt16BE(1, block + 2 * cluster);
+    writeFileSync(image, bytes);
+    const read = (program: string) =>
+      spawnSync('sh', ['-c', `${program} check '${image}' 2>&1 | (sleep 0.5; cat)`], { encoding: 'utf8' }).stdout;
+    expect(read(`'${process.execPath}' '${cli.path}'`) === read('qemu-img')).toBe(true);
+  });
 });

@@ -76,9 +76,11 @@ class Reporter implements CheckImageEvents {
     this.#findings = '';
   }
 
-  /** Nothing follows. */
-  end(): void {
+  /** Nothing follows. What a full pipe has not taken yet is waited for, lest the output overtake it in the same pipe. */
+  async end(): Promise<void> {
     this.flush();
+    if (process.stderr.writableLength > 0)
+      await new Promise<void>((resolve) => process.stderr.write('', () => resolve()));
     print(this.#output);
     this.#output = '';
   }
@@ -107,7 +109,7 @@ async function run(args: readonly string[], platform: Platform): Promise<number>
     reportFailure(error, 'check');
     return 1;
   } finally {
-    reporter.end();
+    await reporter.end();
   }
 }
 
