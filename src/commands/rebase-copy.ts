@@ -1,5 +1,4 @@
 /** Copying into an image what its next backing file does not show as the one before did. */
-
 import { roundDown, roundUp } from '../bytes.js';
 import { packRun } from '../convert/prepare.js';
 import { ImageError, throwIfAborted } from '../errors.js';

@@ -1,5 +1,4 @@
 /** Is a new image the disk that it was made of? */
-
 import { throwIfAborted } from '../errors.js';
 import { ExtentCursor } from '../image/extent-cursor.js';
 import type { Image } from '../image/image.js';

@@ -4,7 +4,6 @@
  * An `Image` is a disk that can be read; an `ImageWriter` a disk that can be written front to back; an `EditableImage`
  * both, in any order. Offsets and lengths are guest bytes unless a name says `host`.
  */
-
 import type { ImageError } from '../errors.js';
 import type { Codec, Piece, UnitEncoding } from '../kernels/kernels.js';
 import type { Loan } from '../loan.js';

@@ -1,5 +1,4 @@
 /** Kernels on the calling thread. */
-
 import { ImageError } from '../errors.js';
 import type { Loan } from '../loan.js';
 import { BufferStock } from './buffers.js';

@@ -6,11 +6,10 @@
  * A worker that dies fails the work it held, with the cause; the others go on, and a new one takes its place when
  * there is work for it.
  */
-
 import * as Comlink from 'comlink';
 import { ImageError } from '../errors.js';
 import type { Loan } from '../loan.js';
-import type { MaybePromise } from '../maybe.js';
+import { gather, type MaybePromise } from '../maybe.js';
 import { InlineKernels, type KernelModule } from './inline.js';
 import type { Codec, Kernels, UnitEncoding, UnitResult, Unpack } from './kernels.js';
 import type { Reply, WorkerApi } from './worker.js';
@@ -110,13 +109,17 @@ export class KernelPool implements Kernels {
     );
   }
 
-  /** Waits for all parts, also if one fails: the caller gives its memory to others then. */
   async #unpackAll(codec: Codec, parts: readonly (readonly Unpack[])[]): Promise<number[]> {
-    const results = await Promise.allSettled(parts.map((part) => this.#unpackPart(codec, part)));
-    return results.flatMap((result) => {
-      if (result.status === 'rejected') throw result.reason;
-      return result.value;
+    const lengths: number[][] = [];
+    await gather((work) => {
+      for (const [index, part] of parts.entries()) {
+        const unpacked = this.#unpackPart(codec, part).then((found) => {
+          lengths[index] = found;
+        });
+        work.add(unpacked);
+      }
     });
+    return lengths.flat();
   }
 
   async #unpackPart(codec: Codec, batch: readonly Unpack[]): Promise<number[]> {

@@ -1,5 +1,4 @@
 /** A source where a store is asked for: whoever writes is told that it cannot be written to. */
-
 import { ImageError } from '../errors.js';
 import type { Loan } from '../loan.js';
 import type { MaybePromise } from '../maybe.js';

@@ -1,5 +1,4 @@
 /** Kernels without wasm, slow and obvious: for tests of code that only needs some kernels. */
-
 import { deflateRawSync, deflateSync, inflateRawSync, inflateSync } from 'node:zlib';
 import { ImageError } from '../../src/errors.js';
 import type { Codec, Kernels, UnitEncoding, UnitResult, Unpack } from '../../src/kernels/kernels.js';

@@ -3,7 +3,6 @@
  *
  * Disks consist of 512-byte sectors, so a file of 700 bytes is a disk of 1024, whose last 324 bytes read as zeros.
  */
-
 import { roundUp } from '../../bytes.js';
 import type { Loan } from '../../loan.js';
 import { isPending, type MaybePromise } from '../../maybe.js';

@@ -5,7 +5,6 @@
  * goes straight into the caller's buffer: by slice, or, from the second of two reads that follow each other, by stream
  * (`BlobStream`), which can also lend the memory that the browser has filled.
  */
-
 import { ImageError } from '../../errors.js';
 import type { Loan } from '../../loan.js';
 import type { MaybePromise } from '../../maybe.js';

@@ -6,7 +6,6 @@
  * sector that two compressed clusters share, is answered from the bytes kept of the last read, and a small gap, such
  * as a table between two stretches of data, is read and dropped.
  */
-
 import { ImageError } from '../../errors.js';
 import type { Loan } from '../../loan.js';
 

@@ -1,5 +1,4 @@
 /** A file that was picked or is read from a server, as the commands want their storage: with a writing half, which a browser does not give. */
-
 import type * as Comlink from 'comlink';
 import type { Loan } from '../../loan.js';
 import type { MaybePromise } from '../../maybe.js';
